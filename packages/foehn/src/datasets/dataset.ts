@@ -1,0 +1,132 @@
+// The contracts of training data: one sample (Item), several (ItemBatch), a list of samples (Dataset), and what is the same
+// for all of them (DatasetInfo). All values are float32 and normalised, features last; all times epoch seconds UTC.
+// Not here: where the fields come from (sources/) and the kinds of datasets (gridded.ts, synthetic.ts, dummy.ts).
+
+import type { Progress } from "../core/progress.js";
+import type { Grid } from "../grid/grid.js";
+import type { NamedTensor } from "../tensor/named-tensor.js";
+import type { Role } from "../variables/roles.js";
+import type { ForcingSpec } from "./forcings.js";
+import type { Statics } from "./statics.js";
+
+export { collate, disposeBatch } from "./item.js";
+
+/** Statistics of one feature over all points and times of the training period, in float64, NaN left out. */
+export interface FeatureStats {
+  readonly mean: number;
+  /** Population standard deviation; 1 for a feature that never changes, so that it can be divided by. */
+  readonly std: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** One feature of the state: a variable at one level. */
+export interface FeatureInfo {
+  readonly name: string;
+  readonly units: string;
+  readonly longName: string;
+  /** `prognostic` or `diagnostic`. */
+  readonly role: Role;
+  /** State weight w_v of the losses. */
+  readonly weight: number;
+}
+
+/** What all samples of a dataset share. */
+export interface DatasetInfo {
+  readonly name: string;
+  readonly grid: Grid;
+  /** Seconds between two time steps of a sample. */
+  readonly stepSeconds: number;
+  /** Features of inputs and outputs in tensor order: prognostic, then diagnostic. */
+  readonly features: readonly FeatureInfo[];
+  /** Features of the forcing in tensor order: read ones, then computed ones. */
+  readonly forcingNames: readonly string[];
+  /** What to read and compute; plain JSON, so that a package carries it. */
+  readonly forcing: ForcingSpec;
+  /** By feature, also of the forcings that are read. */
+  readonly stats: Readonly<Record<string, FeatureStats>>;
+  /** By feature: differences over one dataset step of normalised fields (times that truly follow each other). */
+  readonly diffStats: Readonly<Record<string, FeatureStats>>;
+  /** Width of the frame on each side, in cells. */
+  readonly borderSize: number;
+  readonly statics: Statics;
+}
+
+/** Dimensions of a sample. */
+export type ItemDims = readonly ["timestep", "lat", "lon", "features"];
+
+/** Dimensions of a batch of samples. */
+export type BatchDims = readonly ["batch", "timestep", "lat", "lon", "features"];
+
+/** One training sample. */
+export interface Item {
+  /** The past states, oldest first: (num_input_steps, H, W, F). */
+  readonly inputs: NamedTensor<ItemDims>;
+  /** The states to predict: (num_pred_steps, H, W, F), same features. */
+  readonly outputs: NamedTensor<ItemDims>;
+  /** Forcing valid at each output time: (num_pred_steps, H, W, F_forcing). */
+  readonly forcing: NamedTensor<ItemDims>;
+  readonly times: { readonly inputs: readonly number[]; readonly outputs: readonly number[] };
+  /** With `onNan: "mask"`: 1 where an output value exists, 0 where it was missing (and is 0 in `outputs`). */
+  readonly mask?: NamedTensor<ItemDims> | undefined;
+  /** With `onNan: "mask"`: the same for the inputs. */
+  readonly inputMask?: NamedTensor<ItemDims> | undefined;
+}
+
+/** Several samples along a leading `batch` dimension. Plain data: copies made by spreading stay batches. */
+export interface ItemBatch {
+  readonly inputs: NamedTensor;
+  readonly outputs: NamedTensor;
+  readonly forcing: NamedTensor;
+  /** One list of times per sample. */
+  readonly times: { readonly inputs: readonly (readonly number[])[]; readonly outputs: readonly (readonly number[])[] };
+  readonly mask?: NamedTensor | undefined;
+  readonly inputMask?: NamedTensor | undefined;
+  readonly batchSize: number;
+  readonly numInputSteps: number;
+  readonly numPredSteps: number;
+}
+
+/** A list of samples, read when asked for. */
+export interface Dataset {
+  readonly info: DatasetInfo;
+  /** Number of samples. */
+  readonly length: number;
+  /** The valid times of sample `i`, without reading it. */
+  times(i: number): { readonly inputs: readonly number[]; readonly outputs: readonly number[] };
+  /** Sample `i`. The caller disposes its tensors. @throws DataError for an index out of range or for NaN with `onNan: "fail"` */
+  item(i: number): Promise<Item>;
+}
+
+/** The three parts of a dataset: no time is in two of them. */
+export interface DatasetSplits {
+  readonly info: DatasetInfo;
+  readonly train: Dataset;
+  readonly valid: Dataset;
+  readonly test: Dataset;
+  /** By feature: time-mean field of the training period in physical units, (H, W). */
+  readonly climatology: Readonly<Record<string, Float32Array>>;
+  close(): Promise<void>;
+}
+
+/** What to do with missing values: stop with their names and times, or give masks with the samples. */
+export type OnNan = "fail" | "mask";
+
+/** Options of `openDataset`. */
+export interface DatasetOptions {
+  /** Past states in a sample. */
+  readonly numInputSteps: number;
+  /** States to predict in a training sample. */
+  readonly numPredStepsTrain: number;
+  /** States to predict in a validation or test sample. */
+  readonly numPredStepsValTest: number;
+  /** Default `fail`, or what the configuration says. */
+  readonly onNan?: OnNan | undefined;
+  /** Where statistics are kept between runs; nowhere when left out. */
+  readonly cacheDir?: string | undefined;
+  /** The dataset's configuration file: needed for `gridded`, optional for `synthetic`. */
+  readonly confPath?: string | undefined;
+  /** Settings that win over the file. */
+  readonly overrides?: { readonly source?: string | undefined } | undefined;
+  readonly progress?: Progress | undefined;
+}
