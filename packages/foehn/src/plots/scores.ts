@@ -1,0 +1,194 @@
+// Figures of forecast quality: a metric by lead time against persistence, one panel per variable. The table has the shape that
+// `foehn score --json` prints; how the numbers come about is not decided here.
+import * as Plot from "@observablehq/plot";
+import { createFigure, type Figure } from "./figure.js";
+import { legend } from "./legend.js";
+import { plotPanel, series } from "./plot-panel.js";
+import { document, group, ink, text } from "./svg.js";
+import { fitText } from "./text-width.js";
+import { formatTicks, niceTicks, prettyUnits } from "./ticks.js";
+
+export type Metric = "rmse" | "mae" | "bias" | "acc";
+
+/** Metric → variable → one value per lead. */
+export type MetricTable = Readonly<Partial<Record<Metric, Readonly<Record<string, readonly number[]>>>>>;
+
+/** Scores by variable and lead, as `foehn score --json` prints them. */
+export interface ScoreTableData {
+  readonly variables: readonly string[];
+  /** Hours after the initial time, ascending. */
+  readonly lead_hours: readonly number[];
+  readonly n_dates?: number;
+  readonly model: MetricTable;
+  readonly persistence?: MetricTable;
+}
+
+export interface ScoreFigureOptions {
+  readonly metric?: Metric;
+  /** Which variables, in this order; all of the table by default. */
+  readonly variables?: readonly string[];
+  /** Units by variable; shown where known. */
+  readonly units?: Readonly<Record<string, string>>;
+  readonly longNames?: Readonly<Record<string, string>>;
+  readonly title?: string;
+  /** Name of the model in the key. */
+  readonly modelName?: string;
+}
+
+export const metricNames: Readonly<Record<Metric, string>> = {
+  rmse: "RMSE",
+  mae: "Mean absolute error",
+  bias: "Bias",
+  acc: "Anomaly correlation",
+};
+
+interface Point {
+  readonly lead: number;
+  readonly value: number;
+}
+
+const margin = 18;
+const headingHeight = 20;
+
+/**
+ * Draws a metric by lead time, one panel per variable. RMSE and MAE axes start at zero, bias shows its zero line, ACC ends at one.
+ * @throws RangeError when the table has no such metric or no variables
+ */
+export function drawScoreByLead(table: ScoreTableData, options: ScoreFigureOptions = {}): Figure {
+  const metric = options.metric ?? "rmse";
+  const variables = options.variables ?? table.variables;
+  const values = table.model[metric];
+  if (!values || variables.length === 0) throw new RangeError(`the score table has no ${metric} to draw`);
+  const layout = layoutOf(variables.length);
+  const width = 2 * margin + layout.columns * layout.width + (layout.columns - 1) * 16;
+  const parts: string[] = [];
+  let top = 74;
+  variables.forEach((variable, i) => {
+    const column = i % layout.columns;
+    if (i > 0 && column === 0) top += layout.height + headingHeight + 12;
+    const x = margin + column * (layout.width + 16);
+    const heading = headingOf(variable, metric, options);
+    parts.push(text(x + 4, top + 12, fitText(heading, 12.5, layout.width - 8, true), { size: 12.5, bold: true }));
+    parts.push(group(x, top + headingHeight, scorePanel(table, metric, variable, layout)));
+  });
+  const persistence = table.persistence?.[metric];
+  const key = [{ name: options.modelName ?? "model", colour: series.blue, dot: true }];
+  const reference = { name: "persistence", colour: series.grey, dashed: true, dot: true };
+  const entries = persistence ? [...key, reference] : key;
+  const dates = table.n_dates === undefined ? "" : `, ${table.n_dates} forecast${table.n_dates === 1 ? "" : "s"}`;
+  const title = fitText(options.title ?? `${metricNames[metric]} by lead time${dates}`, 16, width - 2 * margin, true);
+  const height = top + headingHeight + layout.height + 12;
+  const svg = document(
+    width,
+    height,
+    title,
+    text(margin, 27, title, { size: 16, bold: true }),
+    group(margin, 52, legend(entries)),
+    ...parts,
+  );
+  return createFigure(svg, width, height);
+}
+
+/** One panel is wide, twenty are small: between 1 and 4 columns, rows as needed. */
+function layoutOf(count: number): { readonly columns: number; readonly width: number; readonly height: number } {
+  if (count === 1) return { columns: 1, width: 560, height: 300 };
+  if (count === 2) return { columns: 2, width: 400, height: 260 };
+  if (count === 4) return { columns: 2, width: 400, height: 220 };
+  if (count <= 9) return { columns: 3, width: 290, height: 200 };
+  return { columns: 4, width: 235, height: 160 };
+}
+
+function headingOf(variable: string, metric: Metric, options: ScoreFigureOptions): string {
+  const longName = options.longNames?.[variable];
+  const units = metric === "acc" ? "" : prettyUnits(options.units?.[variable] ?? "");
+  const name = longName === undefined || longName === variable ? variable : `${variable}: ${longName}`;
+  return units === "" ? name : `${name}, ${units}`;
+}
+
+function scorePanel(
+  table: ScoreTableData,
+  metric: Metric,
+  variable: string,
+  layout: { width: number; height: number },
+): string {
+  const model = pointsOf(table.lead_hours, table.model[metric]?.[variable]);
+  const persistence = pointsOf(table.lead_hours, table.persistence?.[metric]?.[variable]);
+  const leads = leadAxis(table.lead_hours, layout.width);
+  const y = valueAxis(
+    metric,
+    [...model, ...persistence].map((p) => p.value),
+    layout.height,
+  );
+  const dots = model.length <= 24;
+  const channels = { x: "lead", y: "value" } as const;
+  return plotPanel({
+    width: layout.width,
+    height: layout.height,
+    marginLeft: 12 + 6.2 * Math.max(...y.labels.map((label) => label.length)),
+    marginRight: 14,
+    marginTop: 8,
+    marginBottom: 38,
+    x: { domain: leads.domain, ticks: leads.ticks, tickFormat: (t: number) => String(t), label: null },
+    y: { domain: y.domain, ticks: y.ticks, tickFormat: (_: number, i: number) => y.labels[i] ?? "", label: null },
+    marks: [
+      Plot.gridY(y.ticks, { stroke: ink.grid, strokeOpacity: 1 }),
+      Plot.ruleY([metric === "acc" ? Math.max(0, y.domain[0]) : 0], { stroke: ink.frame, strokeWidth: 0.8 }),
+      Plot.line(persistence, { ...channels, stroke: series.grey, strokeWidth: 1.8, strokeDasharray: "5,3" }),
+      Plot.line(model, { ...channels, stroke: series.blue, strokeWidth: 2.2 }),
+      ...(dots
+        ? [
+            Plot.dot(persistence, { ...channels, fill: series.grey, r: 2.2 }),
+            Plot.dot(model, { ...channels, fill: series.blue, r: 2.8 }),
+          ]
+        : []),
+      Plot.axisX(leads.ticks, {
+        label: "lead time (h)",
+        labelAnchor: "center",
+        labelArrow: "none",
+        tickFormat: (t: number) => String(t),
+      }),
+    ],
+  });
+}
+
+function pointsOf(leads: readonly number[], values: readonly number[] | undefined): Point[] {
+  // JSON has no NaN: a score that could not be computed arrives as null and leaves a gap.
+  return values ? leads.map((lead, i) => ({ lead, value: values[i] ?? Number.NaN })) : [];
+}
+
+const hourSteps = [1, 2, 3, 6, 12, 24, 48, 72, 96, 120, 240, 480];
+
+/** Ticks at hours that divide a day; a single lead stands in the middle. */
+function leadAxis(
+  leads: readonly number[],
+  width: number,
+): { readonly domain: readonly [number, number]; readonly ticks: number[] } {
+  const last = leads[leads.length - 1] ?? 0;
+  if (leads.length < 2) return { domain: [last - 1, last + 1], ticks: [last] };
+  const step = hourSteps.find((s) => (last / s) * 34 <= width - 60) ?? last;
+  const ticks: number[] = [];
+  for (let t = 0; t <= last + 1e-9; t += step) ticks.push(t);
+  return { domain: [0, last], ticks };
+}
+
+function valueAxis(metric: Metric, values: readonly number[], height: number) {
+  const finite = values.filter(Number.isFinite);
+  let low = Math.min(0, ...finite);
+  let high = Math.max(0, ...finite);
+  if (metric === "acc") {
+    high = 1;
+    // Correlations near one are compared by their distance from it.
+    low = Math.min(...finite, 1);
+  }
+  if (!(high > low)) [low, high] = metric === "acc" ? [0, 1] : [0, 1];
+  const count = Math.max(3, Math.floor(height / 48));
+  const ticks = niceTicks(low, high, count);
+  const step = ticks.length > 1 ? ticks[1]! - ticks[0]! : high - low;
+  // The axis ends on ticks, so that the curves have air and the labels say where it ends.
+  const domain: [number, number] = [
+    Math.floor(low / step + 1e-9) * step,
+    metric === "acc" ? 1 : Math.ceil(high / step - 1e-9) * step,
+  ];
+  const all = niceTicks(domain[0], domain[1], Math.round((domain[1] - domain[0]) / step));
+  return { domain, ticks: all, labels: formatTicks(all) };
+}
