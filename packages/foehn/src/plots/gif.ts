@@ -1,0 +1,89 @@
+// A forecast as an animated GIF: every frame is the map figure (forecast, and truth beside it when given) with its time burned in.
+// All frames share one palette and one colour range, so nothing flickers. Frames are made one at a time.
+import { createRequire } from "node:module";
+import type { Grid } from "../grid/grid.js";
+import { type Pixels, toPixels } from "./figure.js";
+import { drawForecastMap } from "./forecast-map.js";
+import { fieldScale } from "./palettes.js";
+
+export interface GifFrame {
+  /** (ny, nx), physical units. */
+  readonly forecast: Float32Array;
+  readonly truth?: Float32Array;
+  /** Epoch seconds UTC. */
+  readonly validTime: number;
+  readonly leadHours: number;
+}
+
+export interface ForecastGifData {
+  readonly grid: Grid;
+  readonly variable: string;
+  readonly longName?: string;
+  readonly units: string;
+  readonly frames: readonly GifFrame[];
+}
+
+export interface GifOptions {
+  /** Milliseconds per frame; the last frame stays three times as long. */
+  readonly delayMs?: number;
+  /** Pixels per SVG unit. */
+  readonly scale?: number;
+  /** Words after the title, e.g. the model's name. */
+  readonly model?: string;
+}
+
+/** The part of gifenc that is used; the package has no types. */
+interface Gifenc {
+  GIFEncoder(): {
+    writeFrame(index: Uint8Array, width: number, height: number, options: GifencFrameOptions): void;
+    finish(): void;
+    bytes(): Uint8Array;
+  };
+  quantize(rgba: Uint8Array, maxColours: number, options: { readonly format: "rgb565" }): number[][];
+  applyPalette(rgba: Uint8Array, palette: readonly (readonly number[])[], format: "rgb565"): Uint8Array;
+}
+
+interface GifencFrameOptions {
+  readonly palette?: readonly (readonly number[])[];
+  readonly delay: number;
+  readonly repeat?: number;
+}
+
+// The package's ES module entry is not declared as such, so Node's import would load the CommonJS build without named exports.
+const { GIFEncoder, applyPalette, quantize } = createRequire(import.meta.url)("gifenc") as Gifenc;
+
+/** Draws the frames as an endlessly repeating GIF. @throws RangeError without frames or when a field does not fit the grid */
+export function forecastGif(data: ForecastGifData, options: GifOptions = {}): Uint8Array {
+  const { grid, variable, units, frames } = data;
+  if (frames.length === 0) throw new RangeError("an animation needs at least one frame");
+  const fields = frames.flatMap((frame) => (frame.truth ? [frame.forecast, frame.truth] : [frame.forecast]));
+  const scale = fieldScale(variable, ...fields);
+  const { delayMs = 250 } = options;
+  const draw = (frame: GifFrame) => {
+    const figure = drawForecastMap(
+      { grid, variable, units, ...(data.longName === undefined ? {} : { longName: data.longName }), ...frame },
+      { scale, error: false, ...(options.model === undefined ? {} : { model: options.model }) },
+    );
+    return toPixels(figure.svg, { scale: options.scale ?? 1 });
+  };
+  const palette = sharedPalette(frames, draw);
+  const encoder = GIFEncoder();
+  frames.forEach((frame, i) => {
+    const { width, height, data: rgba } = draw(frame);
+    const last = i === frames.length - 1;
+    encoder.writeFrame(applyPalette(rgba, palette, "rgb565"), width, height, {
+      // A palette given with the first frame only is the file's global one.
+      ...(i === 0 ? { palette, repeat: 0 } : {}),
+      delay: last ? 3 * delayMs : delayMs,
+    });
+  });
+  encoder.finish();
+  return encoder.bytes();
+}
+
+/** 256 colours that suit the first, middle and last frame, soft edges of lines and text included. */
+function sharedPalette(frames: readonly GifFrame[], draw: (frame: GifFrame) => Pixels): number[][] {
+  const picks = new Set([0, Math.floor(frames.length / 2), frames.length - 1]);
+  const samples = [...picks].map((i) => draw(frames[i]!).data);
+  return quantize(new Uint8Array(Buffer.concat(samples)), 256, { format: "rgb565" });
+}
