@@ -1,0 +1,203 @@
+// The few functions of ECMWF's ecCodes C library that reading GRIB needs, called through koffi, and a handle that frees itself.
+// The library is the system's (libeccodes ≥ 2.20); it is loaded on first use. Not here: what the keys mean (product.ts, geometry.ts).
+// C API: https://confluence.ecmwf.int/display/ECC/ecCodes+API+reference
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import koffi from "koffi";
+import { ConfigError, FormatError } from "../../core/errors.js";
+
+/** A C pointer to a `codes_handle`, as koffi hands it out. */
+type Pointer = unknown;
+
+interface Library {
+  readonly path: string;
+  readonly version: string;
+  readonly fromMessage: (context: null, data: Uint8Array, length: number) => Pointer | null;
+  readonly remove: (handle: Pointer) => number;
+  readonly getLong: (handle: Pointer, key: string, out: BigInt64Array) => number;
+  readonly getDouble: (handle: Pointer, key: string, out: Float64Array) => number;
+  readonly getString: (handle: Pointer, key: string, out: Uint8Array, length: BigInt64Array) => number;
+  readonly getDoubles: (handle: Pointer, key: string, out: Float64Array, length: BigInt64Array) => number;
+  readonly getSize: (handle: Pointer, key: string, out: BigInt64Array) => number;
+  readonly setDouble: (handle: Pointer, key: string, value: number) => number;
+  readonly gaussianLatitudes: (n: number, out: Float64Array) => number;
+  readonly errorMessage: (code: number) => string;
+}
+
+let library: Library | undefined;
+
+/** Where the library may be, in the order tried. */
+function candidates(): string[] {
+  const named = process.env.FOEHN_ECCODES;
+  if (named) return [named];
+  const files = process.platform === "darwin" ? ["libeccodes.dylib"] : ["libeccodes.so.0", "libeccodes.so"];
+  const folders = [process.env.CONDA_PREFIX && join(process.env.CONDA_PREFIX, "lib")];
+  if (process.platform === "darwin") folders.push("/opt/homebrew/lib", "/usr/local/lib");
+  const inFolders = folders.flatMap((folder) => (folder ? files.map((file) => join(folder, file)) : []));
+  return [...inFolders.filter((file) => existsSync(file)), ...files];
+}
+
+function load(): Library {
+  if (library) return library;
+  const failures: string[] = [];
+  for (const path of candidates()) {
+    let native: ReturnType<typeof koffi.load>;
+    try {
+      native = koffi.load(path);
+    } catch (error) {
+      failures.push(`${path}: ${(error as Error).message}`);
+      continue;
+    }
+    library = bind(native, path);
+    return library;
+  }
+  throw new ConfigError("the ecCodes library, which reads GRIB, was not found on this machine", {
+    where: failures.join("; "),
+    hint:
+      "install it: apt install libeccodes0 · dnf install eccodes · brew install eccodes · conda install -c conda-forge eccodes; " +
+      "or name the library file in FOEHN_ECCODES",
+  });
+}
+
+function bind(native: ReturnType<typeof koffi.load>, path: string): Library {
+  const f = <T>(prototype: string): T => native.func(prototype) as unknown as T;
+  const apiVersion = f<() => number>("long codes_get_api_version()")();
+  return {
+    path,
+    version: `${Math.floor(apiVersion / 10000)}.${Math.floor(apiVersion / 100) % 100}.${apiVersion % 100}`,
+    // The copying variant: the handle then owns its bytes and JavaScript may move or free the buffer.
+    fromMessage: f("void *codes_handle_new_from_message_copy(void *context, const void *data, size_t length)"),
+    remove: f("int codes_handle_delete(void *handle)"),
+    getLong: f("int codes_get_long(void *handle, const char *key, void *out)"),
+    getDouble: f("int codes_get_double(void *handle, const char *key, void *out)"),
+    getString: f("int codes_get_string(void *handle, const char *key, void *out, void *length)"),
+    getDoubles: f("int codes_get_double_array(void *handle, const char *key, void *out, void *length)"),
+    getSize: f("int codes_get_size(void *handle, const char *key, void *out)"),
+    setDouble: f("int codes_set_double(void *handle, const char *key, double value)"),
+    gaussianLatitudes: f("int codes_get_gaussian_latitudes(long n, void *out)"),
+    errorMessage: f("const char *codes_get_error_message(int code)"),
+  };
+}
+
+/**
+ * Version and file of the ecCodes library.
+ * @throws ConfigError with the install command when there is none
+ */
+export function eccodesLibrary(): { readonly version: string; readonly path: string } {
+  const { version, path } = load();
+  return { version, path };
+}
+
+// Out-parameters shared by all calls: koffi calls are synchronous, and each worker thread has its own copy of this module.
+const long = new BigInt64Array(1);
+const length = new BigInt64Array(1);
+const double = new Float64Array(1);
+const text = Buffer.alloc(1024);
+
+let live = 0;
+
+/** Handles not freed yet; tests hold this at zero. */
+export function liveHandles(): number {
+  return live;
+}
+
+/** One decoded GRIB message. Free it with `using` or `[Symbol.dispose]()`. */
+export class GribHandle implements Disposable {
+  readonly #library: Library;
+  #pointer: Pointer | null;
+
+  /**
+   * @param message one complete GRIB message with one field; copied
+   * @param where for error messages: file, message number, byte offset
+   * @throws FormatError when ecCodes does not accept the message
+   */
+  constructor(
+    message: Uint8Array,
+    readonly where: string,
+  ) {
+    this.#library = load();
+    this.#pointer = this.#library.fromMessage(null, message, message.byteLength);
+    if (this.#pointer === null) throw new FormatError("ecCodes cannot decode this GRIB message", { where });
+    live++;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#pointer === null) return;
+    this.#library.remove(this.#pointer);
+    this.#pointer = null;
+    live--;
+  }
+
+  #handle(): Pointer {
+    if (this.#pointer === null) throw new Error("GRIB handle used after it was freed");
+    return this.#pointer;
+  }
+
+  #check(code: number, key: string): void {
+    if (code === 0) return;
+    throw new FormatError(`ecCodes cannot give "${key}": ${this.#library.errorMessage(code)}`, { where: this.where });
+  }
+
+  /** An integer key; undefined when the message lacks it or it is coded as missing. */
+  tryLong(key: string): number | undefined {
+    if (this.#library.getLong(this.#handle(), key, long) !== 0) return undefined;
+    const value = Number(long[0]);
+    return value === 2147483647 ? undefined : value;
+  }
+
+  long(key: string): number {
+    this.#check(this.#library.getLong(this.#handle(), key, long), key);
+    return Number(long[0]);
+  }
+
+  double(key: string): number {
+    this.#check(this.#library.getDouble(this.#handle(), key, double), key);
+    return double[0]!;
+  }
+
+  /** A text key; undefined when the message lacks it. */
+  tryString(key: string): string | undefined {
+    length[0] = BigInt(text.byteLength);
+    if (this.#library.getString(this.#handle(), key, text, length) !== 0) return undefined;
+    // ecCodes counts the terminating zero in most versions; cut at the first zero either way.
+    const value = text.toString("utf8", 0, Number(length[0]));
+    const end = value.indexOf("\0");
+    return end < 0 ? value : value.slice(0, end);
+  }
+
+  string(key: string): string {
+    const value = this.tryString(key);
+    if (value === undefined) throw new FormatError(`the GRIB message lacks "${key}"`, { where: this.where });
+    return value;
+  }
+
+  /** Length of an array key. */
+  size(key: string): number {
+    this.#check(this.#library.getSize(this.#handle(), key, long), key);
+    return Number(long[0]);
+  }
+
+  /** Fills `out` with an array key of exactly that length. */
+  doublesInto(key: string, out: Float64Array): void {
+    length[0] = BigInt(out.length);
+    this.#check(this.#library.getDoubles(this.#handle(), key, out, length), key);
+    if (Number(length[0]) !== out.length) {
+      throw new FormatError(`"${key}" has ${length[0]} values where ${out.length} were expected`, {
+        where: this.where,
+      });
+    }
+  }
+
+  setDouble(key: string, value: number): void {
+    this.#check(this.#library.setDouble(this.#handle(), key, value), key);
+  }
+}
+
+/** The 2n Gaussian latitudes of number n, north to south, degrees. */
+export function gaussianLatitudes(n: number): Float64Array {
+  const out = new Float64Array(2 * n);
+  const code = load().gaussianLatitudes(n, out);
+  if (code !== 0) throw new FormatError(`no Gaussian latitudes of number ${n}: ${load().errorMessage(code)}`);
+  return out;
+}

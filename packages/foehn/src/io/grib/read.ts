@@ -1,0 +1,151 @@
+// Opening GRIB files (editions 1 and 2): an index of all fields from their headers, values on demand.
+// Not here: which variable a field is for Foehn (sources/grib-source.ts), and writing.
+
+import { FormatError } from "../../core/errors.js";
+import type { Grid } from "../../grid/grid.js";
+import { withFile } from "../byte-reader.js";
+import { GribHandle } from "./eccodes.js";
+import { arrange, type Geometry, type GeometryCache, geometryKey, geometryOf } from "./geometry.js";
+import { dataTimeOf, type Product, type ProductCache, productOf } from "./product.js";
+import { type FieldLocation, fieldMessage, scanGrib, sectionBytes, whereOf } from "./scan.js";
+
+/** One field of a GRIB file, described but not decoded. */
+export interface GribMessage extends Product {
+  readonly edition: 1 | 2;
+  /** Position among the fields of the file, from 0. */
+  readonly index: number;
+  /** Byte range of the message that holds the field. */
+  readonly offset: number;
+  readonly length: number;
+  /** Reference time (analysis or start of the forecast), epoch seconds. */
+  readonly dataTime: number;
+  /** Time at which the value holds, or the end of its interval, epoch seconds. */
+  readonly validTime: number;
+  /** `grid_simple`, `grid_ccsds`, `grid_jpeg`…, as ecCodes names them. */
+  readonly packingType: string;
+  /** Equal for fields on the same grid of this file. */
+  readonly gridKey: string;
+}
+
+/** An open GRIB file. It holds no file descriptor; `close` drops its caches. */
+export interface GribFile extends Disposable {
+  readonly path: string;
+  readonly messages: readonly GribMessage[];
+  /**
+   * The grid of a field.
+   * @throws DataError when it is not a regular grid
+   */
+  gridOf(message: GribMessage): Grid;
+  /**
+   * Decodes one field: row-major (lat, lon), north to south, west to east; missing is NaN.
+   * @throws FormatError when the message cannot be decoded; DataError when its grid is not regular
+   */
+  readValues(message: GribMessage): Float32Array;
+  close(): void;
+}
+
+/** Far outside every physical range, and exact in double precision: what ecCodes is told to put where a bitmap says missing. */
+const missing = -(2 ** 120);
+
+/**
+ * Indexes a GRIB file.
+ * @throws StorageError when it cannot be opened; FormatError when it is empty, foreign, truncated or damaged (with the message
+ * and its byte offset); ConfigError when ecCodes is not installed
+ */
+export function openGrib(path: string): GribFile {
+  const locations: FieldLocation[] = [];
+  const geometries: GeometryCache = new Map();
+  const messages = withFile(path, (file) => {
+    const products: ProductCache = new Map();
+    const keys = new Map<string, string>();
+    return scanGrib(file).map((location, index): GribMessage => {
+      locations.push(location);
+      const product = productOf(file, location, products);
+      const dataTime = dataTimeOf(file, location);
+      const gridKey = geometryKey(file, location);
+      return {
+        ...product,
+        edition: location.edition,
+        index,
+        offset: location.offset,
+        length: location.length,
+        dataTime,
+        validTime: dataTime + product.stepSeconds,
+        packingType: packingOf(sectionBytes(file, location, location.edition === 1 ? 4 : 5, 11), location.edition),
+        gridKey: intern(keys, gridKey),
+      };
+    });
+  });
+  let scratch = new Float64Array(0);
+
+  const geometryFor = (message: GribMessage): Geometry =>
+    geometries.get(message.gridKey) ??
+    withFile(path, (file) => geometryOf(file, locations[message.index]!, message.gridKey, geometries));
+
+  const readValues = (message: GribMessage): Float32Array => {
+    const location = locations[message.index]!;
+    const geometry = geometryFor(message);
+    const where = `${whereOf(path, location)} (${message.shortName}, ${message.packingType})`;
+    const bytes = withFile(path, (file) => {
+      if (location.offset + location.length > file.size) {
+        throw new FormatError("the file has become shorter since it was opened", { where });
+      }
+      return fieldMessage(file, location);
+    });
+    using handle = new GribHandle(bytes, where);
+    const points = geometry.ni * geometry.nj;
+    const size = handle.size("values");
+    if (size !== points) {
+      throw new FormatError(`the GRIB message has ${size} values for a grid of ${points} points`, { where });
+    }
+    if (scratch.length !== size) scratch = new Float64Array(size);
+    handle.setDouble("missingValue", missing);
+    handle.doublesInto("values", scratch);
+    const values = new Float32Array(size);
+    for (let i = 0; i < size; i++) {
+      const value = scratch[i]!;
+      values[i] = value === missing ? Number.NaN : value;
+    }
+    return arrange(values, geometry);
+  };
+
+  const close = (): void => {
+    geometries.clear();
+    scratch = new Float64Array(0);
+  };
+  const gridOf = (message: GribMessage): Grid => geometryFor(message).axes.grid;
+  return { path, messages, gridOf, readValues, close, [Symbol.dispose]: close };
+}
+
+/** One string object per distinct grid, so that a long index does not keep a copy per field. */
+function intern(known: Map<string, string>, key: string): string {
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  known.set(key, key);
+  return key;
+}
+
+const packings: Readonly<Record<number, string>> = {
+  0: "grid_simple",
+  2: "grid_complex",
+  3: "grid_complex_spatial_differencing",
+  4: "grid_ieee",
+  40: "grid_jpeg",
+  41: "grid_png",
+  42: "grid_ccsds",
+  61: "grid_simple_log_preprocessing",
+  200: "grid_run_length",
+  40000: "grid_jpeg",
+  40010: "grid_png",
+};
+
+/** The packing's name from the data (GRIB 1) or data representation (GRIB 2) section. */
+function packingOf(section: Buffer, edition: 1 | 2): string {
+  if (edition === 2) {
+    const template = section.readUInt16BE(9);
+    return packings[template] ?? `template 5.${template}`;
+  }
+  const flags = section[3]!;
+  if (flags & 0x80) return "spectral";
+  return flags & 0x40 ? "grid_second_order" : "grid_simple";
+}

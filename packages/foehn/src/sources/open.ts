@@ -1,0 +1,115 @@
+// Opens whatever holds fields: a file, a list of files, a folder or a glob; GRIB, NetCDF or Zarr, told apart by their first bytes and
+// not by their names. Not here: what is inside (grib-source.ts, netcdf-source.ts, zarr-source.ts).
+
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { DataError, FormatError } from "../core/errors.js";
+import { didYouMean } from "../core/suggest.js";
+import { expandGlob, isGlob } from "./glob.js";
+import type { GribSourceOptions } from "./grib-source.js";
+import { listShort } from "./resolve.js";
+import { type FileKind, sniffFile } from "./sniff.js";
+import type { Source } from "./source.js";
+
+/** How to open a source. */
+export interface OpenSourceOptions {
+  /** Folder that relative paths start from; the working directory by default. */
+  readonly cwd?: string;
+  /** Which GRIB fields to take. */
+  readonly grib?: GribSourceOptions;
+}
+
+/**
+ * Opens a source.
+ * @param spec a path, a folder, a glob (`data/*.grib`, `**`), a Zarr folder, or several of them, which are joined
+ * @throws DataError for a path that does not exist (with the nearest names), an empty folder, a glob without a match, or a mix of
+ * formats; FormatError for a file that is none of the formats, empty or damaged
+ */
+export async function openSource(spec: string | readonly string[], options: OpenSourceOptions = {}): Promise<Source> {
+  const cwd = options.cwd ?? process.cwd();
+  const specs = typeof spec === "string" ? [spec] : spec;
+  if (specs.length === 0) throw new DataError("no data was named", { hint: "give a file, a folder or a glob" });
+  const paths = specs.flatMap((text) => expand(text, cwd));
+  const kinds = new Map<FileKind | "zarr", string[]>();
+  for (const path of paths) {
+    const kind = isZarr(path) ? "zarr" : kindOf(path);
+    kinds.set(kind, [...(kinds.get(kind) ?? []), path]);
+  }
+  if (kinds.size > 1) {
+    const list = [...kinds].map(([kind, files]) => `${files.length} ${kind} (${basename(files[0]!)})`).join(", ");
+    throw new DataError(`the files are of several formats: ${list}`, {
+      where: specs.join(", "),
+      hint: "name the files of one format, for example with a glob",
+    });
+  }
+  const [kind, files] = [...kinds][0]!;
+  switch (kind) {
+    case "grib":
+      return (await import("./grib-source.js")).gribSource(files, options.grib);
+    case "netcdf":
+      throw new DataError("NetCDF is not read yet");
+    case "zarr":
+      throw new DataError("Zarr is not read yet");
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** The data files that one spec stands for. */
+function expand(spec: string, cwd: string): string[] {
+  const path = isAbsolute(spec) ? spec : resolve(cwd, spec);
+  if (!existsSync(path)) {
+    if (!isGlob(spec)) throw missing(spec, path);
+    const found = expandGlob(path);
+    if (found.length === 0) {
+      throw new DataError(`nothing matches "${spec}"`, {
+        where: cwd,
+        hint: "check the folder and the pattern; quote it for the shell",
+      });
+    }
+    return found;
+  }
+  if (!statSync(path).isDirectory() || isZarr(path)) return [path];
+  const inside = readdirSync(path).sort();
+  const data = inside
+    .map((name) => join(path, name))
+    .filter((entry) => isZarr(entry) || sniffFile(entry).kind !== undefined);
+  if (data.length === 0) {
+    throw new DataError(`the folder ${spec} holds no GRIB, NetCDF or Zarr`, {
+      where: path,
+      hint: inside.length === 0 ? "it is empty" : `it holds ${listShort(inside, 8)}`,
+    });
+  }
+  return data;
+}
+
+function missing(spec: string, path: string): DataError {
+  // The deepest folder that exists, and the first name below it that does not.
+  let folder = dirname(path);
+  let name = basename(path);
+  while (!existsSync(folder) && dirname(folder) !== folder) {
+    name = basename(folder);
+    folder = dirname(folder);
+  }
+  const there =
+    existsSync(folder) && statSync(folder).isDirectory() ? readdirSync(folder).filter((n) => !n.startsWith(".")) : [];
+  const near = didYouMean(name, there);
+  const shown = relative(process.cwd(), folder) || ".";
+  return new DataError(`there is no file or folder "${spec}"`, {
+    where: shown,
+    hint: near || (there.length > 0 ? `${shown} holds ${listShort(there, 8)}` : `${shown} is empty`),
+  });
+}
+
+function isZarr(path: string): boolean {
+  const markers = ["zarr.json", ".zgroup", ".zmetadata"];
+  return (
+    statSync(path).isDirectory() && (path.endsWith(".zarr") || markers.some((name) => existsSync(join(path, name))))
+  );
+}
+
+function kindOf(path: string): FileKind {
+  const { kind, guess } = sniffFile(path);
+  if (kind) return kind;
+  throw new FormatError(guess.what, { where: path, hint: guess.hint });
+}
