@@ -32,7 +32,7 @@ export interface NamedTensorOptions {
 export type ToTarget = DType | Device | { readonly dtype?: DType; readonly device?: Device };
 
 /** A tensor with named dimensions `D` and named features. Immutable: the tensor's values may change, its names never do. */
-export class NamedTensor<const D extends Dims = Dims> {
+export class NamedTensor<const out D extends Dims = Dims> {
   /** Dimension names that are horizontal space. */
   static readonly spatialDimNames: Dims = spatialDimNames;
 
@@ -162,12 +162,16 @@ export class NamedTensor<const D extends Dims = Dims> {
    * @throws DataError when dimensions, sizes or feature dimensions differ or a feature is in both
    */
   concat(other: undefined): this;
-  concat<E extends Dims>(other: NamedTensor<E> & SameDims<D, E>): NamedTensor<D>;
-  concat<E extends Dims>(other: (NamedTensor<E> & SameDims<D, E>) | undefined): NamedTensor<D>;
-  concat(other: NamedTensor | undefined): NamedTensor<D> {
+  // The dimensions are taken from `this` parameters, not from the class: comparing D with E inside would make D invariant.
+  concat<S extends Dims, E extends Dims>(this: NamedTensor<S>, other: NamedTensor<E> & SameDims<S, E>): NamedTensor<S>;
+  concat<S extends Dims, E extends Dims>(
+    this: NamedTensor<S>,
+    other: (NamedTensor<E> & SameDims<S, E>) | undefined,
+  ): NamedTensor<S>;
+  concat(other: NamedTensor | undefined): NamedTensor {
     if (other === undefined) return this;
     if (!(other instanceof NamedTensor)) throw new DataError(`cannot concatenate a NamedTensor with ${typeof other}`);
-    return NamedTensor.concat([this as NamedTensor, other]) as unknown as NamedTensor<D>;
+    return NamedTensor.concat<Dims>([this, other]);
   }
 
   // ---- dimensions -------------------------------------------------------------------------------------------------
@@ -177,13 +181,14 @@ export class NamedTensor<const D extends Dims = Dims> {
    * dimension but the features.
    * @throws DataError when the range is reversed or contains the features, or `name` is taken
    */
-  flatten<const N extends string, S extends D[number] | number, E extends D[number] | number>(
+  flatten<S extends Dims, const N extends string, A extends S[number] | number, B extends S[number] | number>(
+    this: NamedTensor<S>,
     name: N,
-    start: S,
-    end: E,
-  ): NamedTensor<Flattened<D, N, S, E>>;
+    start: A,
+    end: B,
+  ): NamedTensor<Flattened<S, N, A, B>>;
   flatten(name: string): NamedTensor;
-  flatten(name: string, start?: string | number, end?: string | number): NamedTensor<never> {
+  flatten(name: string, start?: string | number, end?: string | number): NamedTensor {
     const axis = this.featureDimIndex;
     const first = start === undefined ? (axis === 0 ? 1 : 0) : this.#position(start);
     const last = end === undefined ? (axis === this.ndim - 1 ? axis - 1 : this.ndim - 1) : this.#position(end);
@@ -199,11 +204,12 @@ export class NamedTensor<const D extends Dims = Dims> {
   }
 
   /** Splits a dimension into several. @throws DataError when the sizes do not multiply to its size; features cannot be split */
-  unflatten<N extends D[number], const M extends Dims>(
+  unflatten<S extends Dims, N extends S[number], const M extends Dims>(
+    this: NamedTensor<S>,
     name: N,
     sizes: readonly number[],
     names: M,
-  ): NamedTensor<Unflattened<D, N, M>> {
+  ): NamedTensor<Unflattened<S, N, M>> {
     const index = this.dimIndex(name);
     if (index === this.featureDimIndex) throw this.#notFeatures("unflatten");
     const size = this.dimSize(name);
@@ -224,7 +230,10 @@ export class NamedTensor<const D extends Dims = Dims> {
   }
 
   /** Removes dimensions of size 1. @throws DataError when one is larger or holds the features */
-  squeeze<const L extends readonly D[number][]>(...names: L): NamedTensor<WithoutAll<D, L>> {
+  squeeze<S extends Dims, const L extends readonly S[number][]>(
+    this: NamedTensor<S>,
+    ...names: L
+  ): NamedTensor<WithoutAll<S, L>> {
     const indices = names.map((name) => {
       const index = this.dimIndex(name);
       if (index === this.featureDimIndex) throw this.#notFeatures("squeeze");
@@ -242,7 +251,11 @@ export class NamedTensor<const D extends Dims = Dims> {
   }
 
   /** Adds a dimension of size 1 before position `index` (negative counts from behind the last). */
-  unsqueeze<const N extends string, const I extends number>(name: N, index: I): NamedTensor<InsertAt<D, N, I>> {
+  unsqueeze<S extends Dims, const N extends string, const I extends number>(
+    this: NamedTensor<S>,
+    name: N,
+    index: I,
+  ): NamedTensor<InsertAt<S, N, I>> {
     const position = index < 0 ? index + this.ndim + 1 : index;
     if (!Number.isInteger(position) || position < 0 || position > this.ndim) {
       throw new DataError(`cannot insert "${name}" at ${index}: the tensor has ${this.ndim} dimensions`);
@@ -255,7 +268,10 @@ export class NamedTensor<const D extends Dims = Dims> {
    * Adds the spatial dimensions that `other` has and this lacks, where `other` has them, as expanded views (no copy).
    * @throws DataError when the result would not fit its rank
    */
-  unsqueezeAndExpandFrom<E extends Dims>(other: NamedTensor<E>): NamedTensor<ExpandedFrom<D, E>> {
+  unsqueezeAndExpandFrom<S extends Dims, E extends Dims>(
+    this: NamedTensor<S>,
+    other: NamedTensor<E>,
+  ): NamedTensor<ExpandedFrom<S, E>> {
     let tensor = this.tensor;
     const names: string[] = [...this.names];
     const shape = [...this.shape];
@@ -275,7 +291,7 @@ export class NamedTensor<const D extends Dims = Dims> {
   }
 
   /** Entry `i` along a dimension, without that dimension (negative counts from the end). @throws DataError for features: use `feature` */
-  selectDim<N extends D[number]>(name: N, i: number): NamedTensor<Without<D, N>> {
+  selectDim<S extends Dims, N extends S[number]>(this: NamedTensor<S>, name: N, i: number): NamedTensor<Without<S, N>> {
     const index = this.dimIndex(name);
     if (index === this.featureDimIndex) throw this.#notFeatures("selectDim", "use feature(name) or selectTensorDim");
     const names = this.names.filter((n) => n !== name);
@@ -315,7 +331,7 @@ export class NamedTensor<const D extends Dims = Dims> {
   }
 
   /** Each entry along a dimension in turn. @throws DataError for features */
-  *iterDim<N extends D[number]>(name: N): Generator<NamedTensor<Without<D, N>>> {
+  *iterDim<S extends Dims, N extends S[number]>(this: NamedTensor<S>, name: N): Generator<NamedTensor<Without<S, N>>> {
     for (let i = 0; i < this.dimSize(name); i++) yield this.selectDim(name, i);
   }
 
@@ -328,7 +344,10 @@ export class NamedTensor<const D extends Dims = Dims> {
    * Reorders the dimensions: `nt.rearrange("batch lat lon features -> batch features lat lon")`. A view.
    * @throws DataError when the left side is not the names in order, or the right side not a permutation of them
    */
-  rearrange<const P extends string>(pattern: P & Pattern<D, P>): NamedTensor<Rearranged<P>> {
+  rearrange<S extends Dims, const P extends string>(
+    this: NamedTensor<S>,
+    pattern: P & Pattern<S, P>,
+  ): NamedTensor<Rearranged<P>> {
     const sides = pattern.split("->").map((side) => side.trim().split(/\s+/).filter(Boolean));
     const [left, right] = sides;
     if (sides.length !== 2 || !left || !right) throw new DataError(`cannot read "${pattern}"; expected "a b -> b a"`);
@@ -560,8 +579,8 @@ export class NamedTensor<const D extends Dims = Dims> {
 
   #arithmetic(other: number | Tensor | NamedTensor, op: (a: Tensor, b: Tensor | number) => Tensor): NamedTensor<D> {
     if (!(other instanceof NamedTensor)) return this.withTensor(op(this.tensor, other));
-    requireSameFrame(this as NamedTensor, other, "combine");
-    requireSameFeatures(this as NamedTensor, other, "combine");
+    requireSameFrame(this, other, "combine");
+    requireSameFeatures(this, other, "combine");
     return this.withTensor(op(this.tensor, other.tensor));
   }
 }
