@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, extname } from "node:path";
 import type { z } from "zod";
 import { readJson } from "./config/json.js";
-import { type LocatedValue, SyntaxProblem } from "./config/located.js";
+import { type LocatedValue, type Position, SyntaxProblem } from "./config/located.js";
 import { describeProblems, freeze } from "./config/problems.js";
 import { readToml } from "./config/toml.js";
 import { readYaml } from "./config/yaml.js";
@@ -82,23 +82,29 @@ function check<T>(
 ): T {
   const result = schema.safeParse(value);
   if (result.success) return freeze(result.data);
-  const lines = describeProblems(schema, value, result.error.issues).map((problem) => {
-    const key = problem.path.map(String).join(".");
+  const found = describeProblems(schema, value, result.error.issues).map((problem) => {
     const fromFlag = hasPath(overrides, problem.path);
     const position = fromFlag ? undefined : place(located, problem.path, problem.missing);
-    const prefix = fromFlag ? "command line" : `${where}${position ? `:${position.line}:${position.column}` : ""}`;
-    return `${prefix}${position || fromFlag ? "" : ":"}${key ? ` ${key}` : ""}: ${problem.text}`.replace("::", ":");
+    const source = fromFlag ? "command line" : position ? `${where}:${position.line}:${position.column}` : where;
+    const key = problem.path.map(String).join(".");
+    return { position, line: `${source}${key ? ` ${key}` : ""}: ${problem.text}` };
   });
-  const unique = [...new Set(lines)];
+  // In the order of the file: whoever corrects it goes through it once.
+  found.sort((a, b) => order(a.position) - order(b.position));
+  const lines = [...new Set(found.map((f) => f.line))];
   throw new ConfigError(
-    unique.length === 1
-      ? unique[0]!
-      : `${unique.length} problems in ${where}\n${unique.map((l) => `  ${l}`).join("\n")}`,
+    lines.length === 1 ? lines[0]! : `${lines.length} problems in ${where}\n${lines.map((l) => `  ${l}`).join("\n")}`,
   );
 }
 
+const order = (p: Position | undefined): number => (p ? p.line * 1e6 + p.column : -1);
+
 /** The place of a key; of a missing one, that of the block it belongs into. */
-function place(located: LocatedValue | undefined, path: readonly PropertyKey[], missing: boolean) {
+function place(
+  located: LocatedValue | undefined,
+  path: readonly PropertyKey[],
+  missing: boolean,
+): Position | undefined {
   if (!located) return undefined;
   const exact = missing ? undefined : located.locate(path);
   for (let n = path.length - 1; !exact && n >= 0; n--) {

@@ -60,7 +60,11 @@ export function atomicWriteSync(path: string, data: string | Uint8Array): void {
     }
     renameSync(temporary, path);
   } catch (err) {
-    rmSync(temporary, { recursive: true, force: true });
+    try {
+      rmSync(temporary, { recursive: true, force: true });
+    } catch {
+      // the first error says more
+    }
     throw toStorageError(err, path);
   }
 }

@@ -101,7 +101,7 @@ export function parseDuration(text: string | number): number {
   const rest = text.trim().slice(negative ? 1 : 0);
   if (/^\d+(\.\d+)?$/.test(rest)) return rest === "0" ? 0 : fail(" with a unit");
   // "1M" is a month to many tools and a minute to others: refused, as years are.
-  if (/\d\s*(mo|y|M$)/.test(rest) && !/T.*M$/.test(rest)) fail(" of fixed length (no months or years)");
+  if (/\d\s*(mo|y|Y|M$)/.test(rest) && !/T.*M$/.test(rest)) fail(" of fixed length (no months or years)");
   let seconds = 0;
   const iso = isoDuration.exec(rest);
   if (iso) {

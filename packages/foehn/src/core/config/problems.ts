@@ -31,7 +31,7 @@ export function describeProblems(schema: z.ZodType, value: unknown, issues: read
       const meant = branches.filter((branch) => depth(branch) === deepest);
       if (deepest > 0) return meant[0]!.flatMap((inner) => describe(inner, path));
       const expected = [...new Set(meant.map((branch) => expectation(branch[0]!, input)))];
-      return [{ path, text: `expected ${expected.join(" or ")}, got ${show(input)}`, missing: input === undefined }];
+      return [problem(path, expected.join(" or "), input)];
     }
     if (issue.code === "custom" || ownMessage(issue.message)) {
       const text =
@@ -39,12 +39,16 @@ export function describeProblems(schema: z.ZodType, value: unknown, issues: read
       return [{ path, text, missing: input === undefined }];
     }
     const wanted = expectation(issue, input);
-    if (input === undefined) return [{ path, text: `expected ${wanted}, but it is missing`, missing: true }];
     const choices = choicesOf(issue);
     const near = typeof input === "string" && choices ? didYouMean(input, choices.map(String)) : "";
-    return [{ path, text: `expected ${wanted}, got ${show(input)}${near ? `. ${near}` : ""}`, missing: false }];
+    return [problem(path, wanted, input, near)];
   };
   return issues.flatMap((issue) => describe(issue, []));
+}
+
+function problem(path: readonly PropertyKey[], wanted: string, input: unknown, near = ""): Problem {
+  if (input === undefined) return { path, text: `expected ${wanted}, but it is missing`, missing: true };
+  return { path, text: `expected ${wanted}, got ${show(input)}${near ? `. ${near}` : ""}`, missing: false };
 }
 
 /** Freezes plain objects and lists all the way down; other objects stay as they are. */

@@ -60,17 +60,17 @@ function scanKeys(text: string): Map<string, number> {
     if (text.startsWith("'''", at)) return word(/'''.*?'{3,5}(?!')/);
     return text[at] === '"' ? word(/"(?:[^"\\]|\\.)*"/) : word(/'[^']*'/);
   };
-  /** A dotted key; notes every prefix of it. */
-  const keys = (base: readonly PropertyKey[]): PropertyKey[] => {
-    const path = [...base];
+  /** A dotted key: its parts with their offsets. */
+  const keys = (): { key: string; offset: number }[] => {
+    const parts: { key: string; offset: number }[] = [];
     for (;;) {
       skip(" \t");
       const start = at;
       const raw = `"'`.includes(text[at]!) ? string() : word(/[A-Za-z0-9_-]+/);
-      path.push(raw.startsWith("'") ? raw.slice(1, -1) : raw.startsWith('"') ? (JSON.parse(raw) as string) : raw);
-      note(path, start);
+      const key = raw.startsWith("'") ? raw.slice(1, -1) : raw.startsWith('"') ? (JSON.parse(raw) as string) : raw;
+      parts.push({ key, offset: start });
       skip(" \t");
-      if (text[at] !== ".") return path;
+      if (text[at] !== ".") return parts;
       at++;
     }
   };
@@ -98,39 +98,40 @@ function scanKeys(text: string): Map<string, number> {
     } else word(/[^,\]}\n#]+/);
   };
   const entry = (base: readonly PropertyKey[]): void => {
-    const path = keys(base);
+    const path = [...base];
+    for (const { key, offset } of keys()) {
+      path.push(key);
+      note(path, offset);
+    }
     at++; // "="
     value(path);
   };
-  /** Inside a list of tables, a name means its latest entry. */
-  const resolved = (path: readonly PropertyKey[]): PropertyKey[] => {
-    const result: PropertyKey[] = [];
-    for (const key of path) {
-      result.push(key);
-      const count = tables.get(pathKey(result));
-      if (count !== undefined) result.push(count - 1);
+  /** `[a.b]` or `[[a.b]]`: the table it opens. Inside a list of tables, a name means its latest entry. */
+  const header = (): PropertyKey[] => {
+    const start = at;
+    const isList = text.startsWith("[[", at);
+    at += isList ? 2 : 1;
+    const parts = keys();
+    at += isList ? 2 : 1;
+    const path: PropertyKey[] = [];
+    for (const [i, { key, offset }] of parts.entries()) {
+      path.push(key);
+      note(path, offset);
+      const name = pathKey(path);
+      if (isList && i === parts.length - 1) tables.set(name, (tables.get(name) ?? 0) + 1);
+      const count = tables.get(name);
+      if (count === undefined) continue;
+      path.push(count - 1);
+      note(path, start);
     }
-    return result;
+    return path;
   };
 
   let table: PropertyKey[] = [];
   for (;;) {
     skip(" \t\r\n");
     if (at >= text.length) return starts;
-    if (text[at] !== "[") {
-      entry(table);
-      continue;
-    }
-    const start = at;
-    const isList = text.startsWith("[[", at);
-    at += isList ? 2 : 1;
-    const path = keys([]);
-    at += isList ? 2 : 1;
-    if (isList) {
-      const listPath = [...resolved(path.slice(0, -1)), path.at(-1)!];
-      tables.set(pathKey(listPath), (tables.get(pathKey(listPath)) ?? 0) + 1);
-    }
-    table = resolved(path);
-    note(table, start);
+    if (text[at] === "[") table = header();
+    else entry(table);
   }
 }
