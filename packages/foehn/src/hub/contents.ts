@@ -1,0 +1,129 @@
+// Between a manifest and what the code works with: DatasetInfo (features, grid, statistics) and back.
+// Not here: reading and writing files (package.ts).
+
+import { ConfigError } from "../core/errors.js";
+import { parseDuration } from "../core/time.js";
+import type { DatasetInfo, FeatureInfo, FeatureStats } from "../datasets/dataset.js";
+import { forcingNames } from "../datasets/forcings.js";
+import type { Statics } from "../datasets/statics.js";
+import { borderMask } from "../grid/geometry.js";
+import type { Grid } from "../grid/grid.js";
+import { gridFromJson, gridToJson } from "../grid/json.js";
+import type { PackageContents } from "../training/package-contents.js";
+import { lookupVariable } from "../variables/catalogue.js";
+import { isoDuration, type Manifest, schemaVersion } from "./manifest.js";
+
+/** Names of the files that Foehn writes into a package. */
+export const packageFiles = {
+  weights: "weights.safetensors",
+  statics: "statics.safetensors",
+  climatology: "climatology.safetensors",
+} as const;
+
+/** The manifest of a model, without the table of files. */
+export function manifestOf(contents: PackageContents): Omit<Manifest, "files"> {
+  const { info } = contents;
+  const names = info.features.map((feature) => feature.name);
+  const pick = (stats: Readonly<Record<string, FeatureStats>>, key: keyof FeatureStats) =>
+    Object.fromEntries(Object.entries(stats).map(([name, values]) => [name, values[key]]));
+  return {
+    schema_version: schemaVersion,
+    name: contents.name,
+    version: contents.version,
+    architecture: contents.architecture,
+    settings: { ...contents.settings },
+    n_history: contents.numInputSteps - 1,
+    grid: gridToJson(info.grid),
+    in_channels_names: names,
+    out_channels_names: names,
+    time_step: isoDuration(info.stepSeconds),
+    variables: info.features.map(({ name, units, longName, role, weight }) => ({
+      name,
+      units,
+      long_name: longName,
+      role,
+      weight,
+    })),
+    normalisation: {
+      means: pick(info.stats, "mean"),
+      stds: pick(info.stats, "std"),
+      minimums: pick(info.stats, "min"),
+      maximums: pick(info.stats, "max"),
+      diff_means: pick(info.diffStats, "mean"),
+      diff_stds: pick(info.diffStats, "std"),
+    },
+    forcings: info.forcing,
+    ...(info.statics.names.length > 0
+      ? { statics: { file: packageFiles.statics, names: [...info.statics.names] } }
+      : {}),
+    border_size: info.borderSize,
+    strategy: contents.strategy,
+    num_inter_steps: contents.numInterSteps,
+    ...(contents.weights.size > 0 ? { weights: packageFiles.weights } : {}),
+    ...(Object.keys(contents.climatology).length > 0 ? { climatology: { file: packageFiles.climatology } } : {}),
+    provenance: { ...contents.provenance },
+  };
+}
+
+/** The dataset that the manifest describes, without its static fields. @throws ConfigError for a channel of unknown units */
+export function infoOf(manifest: Manifest, name: string): Omit<DatasetInfo, "statics"> {
+  const { normalisation } = manifest;
+  const channels = manifest.out_channels_names ?? manifest.in_channels_names;
+  const statsOf = (
+    means: Readonly<Record<string, number>>,
+    stds: Readonly<Record<string, number>>,
+    lows: Readonly<Record<string, number>> = {},
+    highs: Readonly<Record<string, number>> = {},
+  ): Record<string, FeatureStats> =>
+    Object.fromEntries(
+      [...channels, ...manifest.forcings.variables].map((feature) => [
+        feature,
+        {
+          mean: means[feature] ?? 0,
+          std: stds[feature] ?? 1,
+          min: lows[feature] ?? Number.NaN,
+          max: highs[feature] ?? Number.NaN,
+        },
+      ]),
+    );
+  return {
+    name,
+    grid: gridFromJson(manifest.grid),
+    stepSeconds: parseDuration(manifest.time_step),
+    features: manifest.variables
+      ? manifest.variables.map(({ name, units, long_name, role, weight }) => ({
+          name,
+          units,
+          longName: long_name,
+          role,
+          weight,
+        }))
+      : channels.map(describe),
+    forcingNames: forcingNames(manifest.forcings),
+    forcing: manifest.forcings,
+    stats: statsOf(
+      normalisation?.means ?? {},
+      normalisation?.stds ?? {},
+      normalisation?.minimums,
+      normalisation?.maximums,
+    ),
+    diffStats: statsOf(normalisation?.diff_means ?? {}, normalisation?.diff_stds ?? {}),
+    borderSize: manifest.border_size,
+  };
+}
+
+/** Static features of a grid from the field that the package keeps; the masks follow from the border's width. */
+export function staticsOf(grid: Grid, borderSize: number, names: readonly string[], fields: Float32Array): Statics {
+  const border = borderMask(grid.shape, borderSize);
+  return { names, fields, borderMask: border, interiorMask: border.map((value) => 1 - value) };
+}
+
+function describe(name: string): FeatureInfo {
+  const known = lookupVariable(name);
+  if (!known) {
+    throw new ConfigError(`the package has the channel "${name}", which is not in Foehn's catalogue`, {
+      hint: 'describe the channels under "variables" in metadata.json: name, units, long_name',
+    });
+  }
+  return { name, units: known.units, longName: known.longName, role: "prognostic", weight: 1 };
+}

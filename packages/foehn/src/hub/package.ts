@@ -1,0 +1,281 @@
+// A package on disk: a folder with metadata.json and the files it lists, each with its SHA-256 and size. Written as a whole or not
+// at all; opened lazily, each file checked before its first use. Paths cannot leave the folder, nor can links; nothing in a package
+// that is opened here is executed. Not here: finding a package by name (uri.ts).
+
+import { mkdir, readdir, realpath, rm, stat } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import * as torch from "@foehn/torch";
+import { ModelError, UsageError } from "../core/errors.js";
+import { atomicWrite, sha256File, temporaryPath, toStorageError } from "../core/files.js";
+import { didYouMean } from "../core/suggest.js";
+import type { DatasetInfo } from "../datasets/dataset.js";
+import { moveToFinalName, refuseExisting, syncFolders } from "../io/final-name.js";
+import type { Network } from "../models/network.js";
+import { createNetwork } from "../models/registry.js";
+import type { PackageContents } from "../training/package-contents.js";
+import { numInputFeatures } from "../training/step.js";
+import type { StrategyName } from "../training/strategies/registry.js";
+import { infoOf, manifestOf, packageFiles, staticsOf } from "./contents.js";
+import { type Manifest, manifestName, readManifest } from "./manifest.js";
+
+/** An open package. It holds no file handles. */
+export interface Package {
+  /** Absolute path of the folder. */
+  readonly path: string;
+  readonly name: string;
+  readonly manifest: Manifest;
+  readonly strategy: StrategyName;
+  readonly numInputSteps: number;
+  readonly numInterSteps: number;
+  /** The checked path of a file of the package. @throws ModelError when it is missing, altered, or not listed */
+  file(path: string): Promise<string>;
+  /** Checks every file now. @throws ModelError naming the first that is wrong */
+  verify(): Promise<void>;
+  /** Features, grid, statistics, static fields: what the network was trained on. */
+  info(): Promise<DatasetInfo>;
+  /** The network with its weights, in evaluation mode. The caller owns it. */
+  network(options?: { readonly device?: string }): Promise<Network>;
+  /** By feature: time-mean fields of the training period in physical units; empty when the package has none. */
+  climatology(): Promise<Record<string, Float32Array>>;
+}
+
+/** Options of `writePackage`. */
+export interface WritePackageOptions {
+  /** Replace an existing package. Default false. */
+  readonly overwrite?: boolean;
+  readonly license?: string;
+}
+
+/**
+ * Writes a package: first in full under a temporary name beside `directory`, then renamed.
+ * @returns the absolute path of the package
+ * @throws UsageError when `directory` exists; StorageError when the disk fails (nothing is left behind)
+ */
+export async function writePackage(
+  directory: string,
+  contents: PackageContents,
+  options: WritePackageOptions = {},
+): Promise<string> {
+  const target = resolve(directory);
+  const finalName = { overwrite: options.overwrite === true, markers: [manifestName] };
+  await refuseExisting(target, finalName);
+  const temporary = temporaryPath(target);
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    await mkdir(temporary);
+    writeTensors(temporary, contents);
+    const files: Record<string, { sha256: string; size: number }> = {};
+    for (const name of (await readdir(temporary)).sort()) files[name] = await sha256File(join(temporary, name));
+    const { schema_version, name, version, ...rest } = manifestOf(contents);
+    const license = options.license === undefined ? {} : { license: options.license };
+    const manifest = { schema_version, name, version, ...license, ...rest, files };
+    const path = join(temporary, manifestName);
+    await atomicWrite(path, `${JSON.stringify(manifest, null, 2)}\n`);
+    // What cannot be read back must not be handed out: NaN statistics become null in JSON, for one.
+    readManifest(path);
+    await syncFolders(temporary);
+    await moveToFinalName(temporary, target, finalName);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw toStorageError(error, target);
+  }
+  return target;
+}
+
+function writeTensors(folder: string, { info, weights, climatology }: PackageContents): void {
+  const [ny, nx] = info.grid.shape;
+  torch.scope(() => {
+    const fields = (values: Float32Array, ...rest: number[]) => torch.fromTypedArray(values, [ny, nx, ...rest]);
+    if (weights.size > 0) torch.safetensors.save(join(folder, packageFiles.weights), weights);
+    if (info.statics.names.length > 0) {
+      const statics = fields(info.statics.fields, info.statics.names.length);
+      torch.safetensors.save(join(folder, packageFiles.statics), { statics });
+    }
+    if (Object.keys(climatology).length > 0) {
+      const means = Object.entries(climatology).map(([name, values]) => [name, fields(values)] as const);
+      torch.safetensors.save(join(folder, packageFiles.climatology), new Map(means));
+    }
+  });
+}
+
+/**
+ * Opens a package folder. Reads metadata.json and looks at the list of files; contents are checked when they are used.
+ * @throws UsageError when there is no package at `directory`; ConfigError for a wrong metadata.json; ModelError for files that are
+ * missing, have another size, or are not listed
+ */
+export async function openPackage(directory: string): Promise<Package> {
+  const path = resolve(directory);
+  await requireFolder(path);
+  const manifest = readManifest(join(path, manifestName));
+  const files = manifest.files ?? {};
+  if (manifest.files) await checkFileList(path, files);
+  const name = manifest.name ?? path.split(sep).at(-1)!;
+  const verified = new Map<string, Promise<string>>();
+
+  const file = (wanted: string): Promise<string> => {
+    let checked = verified.get(wanted);
+    if (!checked) {
+      checked = verifyFile(path, wanted, files);
+      verified.set(wanted, checked);
+    }
+    return checked;
+  };
+
+  const info = async (): Promise<DatasetInfo> => {
+    const rest = infoOf(manifest, name);
+    const [ny, nx] = rest.grid.shape;
+    const { statics } = manifest;
+    if (!statics) return { ...rest, statics: staticsOf(rest.grid, rest.borderSize, [], new Float32Array(0)) };
+    const fields = readFields(await file(statics.file), { statics: [ny, nx, statics.names.length] });
+    return { ...rest, statics: staticsOf(rest.grid, rest.borderSize, statics.names, fields.statics!) };
+  };
+
+  return {
+    path,
+    name,
+    manifest,
+    strategy: manifest.strategy,
+    numInputSteps: manifest.n_history + 1,
+    numInterSteps: manifest.num_inter_steps,
+    file,
+    async verify() {
+      for (const listed of Object.keys(files)) await file(listed);
+    },
+    info,
+    async network({ device = "cpu" } = {}) {
+      refuseCode(path, manifest);
+      const { features, statics, forcingNames, grid } = await info();
+      const inputs = numInputFeatures({
+        numInputSteps: manifest.n_history + 1,
+        state: features.length,
+        statics: statics.names.length,
+        forcing: forcingNames.length,
+      });
+      const network = createNetwork(manifest.architecture, inputs, features.length, manifest.settings, grid.shape);
+      await loadWeights(network, manifest, path, file);
+      network.eval();
+      network.to(device);
+      return network;
+    },
+    async climatology() {
+      if (!manifest.climatology) return {};
+      const { grid, features } = await info();
+      const shapes = Object.fromEntries(features.map((feature) => [feature.name, [...grid.shape]]));
+      return readFields(await file(manifest.climatology.file), shapes);
+    },
+  };
+}
+
+async function requireFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found) {
+    const siblings = await readdir(dirname(path)).catch(() => [] as string[]);
+    throw new UsageError(`there is no package at ${path}`, {
+      hint: didYouMean(path.split(sep).at(-1)!, siblings) || "a package is a folder with a metadata.json",
+    });
+  }
+  if (found.isDirectory() && (await stat(join(path, manifestName)).catch(() => undefined))) return;
+  throw new UsageError(`${path} is not a package: it has no ${manifestName}`, {
+    hint: found.isDirectory() ? "a run folder becomes one with `foehn package`" : "give the folder, not a file in it",
+  });
+}
+
+// Cheap checks of the whole folder, so that a half-copied package is refused before hours of work and not after.
+async function checkFileList(root: string, files: NonNullable<Manifest["files"]>): Promise<void> {
+  for (const [name, { size }] of Object.entries(files)) {
+    const found = await stat(join(root, name)).catch(() => undefined);
+    if (!found?.isFile()) throw broken(root, `its file ${name} is missing`);
+    if (found.size !== size) throw broken(root, `its file ${name} has ${found.size} bytes, metadata.json says ${size}`);
+  }
+  for (const entry of await readdir(root, { withFileTypes: true, recursive: true })) {
+    if (entry.isDirectory() || entry.name.startsWith(".")) continue;
+    const name = relative(root, join(entry.parentPath, entry.name)).split(sep).join("/");
+    if (name !== manifestName && !Object.hasOwn(files, name)) {
+      throw broken(root, `it has a file ${name} that metadata.json does not list`, "remove it, or list it under files");
+    }
+  }
+}
+
+async function verifyFile(root: string, name: string, files: NonNullable<Manifest["files"]>): Promise<string> {
+  const listed = Object.hasOwn(files, name) ? files[name] : undefined;
+  if (!listed) {
+    throw new ModelError(`the package ${root} lists no file "${name}"`, {
+      hint: didYouMean(name, Object.keys(files)),
+    });
+  }
+  const path = join(root, name);
+  const real = await realpath(path).catch(() => undefined);
+  if (real === undefined) throw broken(root, `its file ${name} is missing`);
+  if (!real.startsWith((await realpath(root)) + sep)) {
+    throw broken(root, `its file ${name} is a link out of the package, to ${real}`);
+  }
+  const { sha256, size } = await sha256File(path);
+  if (size !== listed.size) throw broken(root, `its file ${name} has ${size} bytes, metadata.json says ${listed.size}`);
+  if (sha256 !== listed.sha256) {
+    throw broken(root, `its file ${name} is not the one that was packaged (sha256 ${sha256}, listed ${listed.sha256})`);
+  }
+  return path;
+}
+
+const broken = (root: string, what: string, hint = "copy or download the package again"): ModelError =>
+  new ModelError(`the package ${root} is damaged: ${what}`, { hint });
+
+function refuseCode(path: string, manifest: Manifest): void {
+  const code = manifest.entrypoint?.name || manifest.architecture_entrypoint;
+  if (code) {
+    throw new ModelError(`the package ${path} brings code (${code}), which this version of Foehn does not run`, {
+      hint: "packages of Foehn's own architectures need no code: see `foehn models`",
+    });
+  }
+  if (manifest.architecture) return;
+  throw new ModelError(`the package ${path} names no architecture`, {
+    hint: 'set "architecture" in metadata.json, for example to "persistence"; `foehn models` lists them',
+  });
+}
+
+async function loadWeights(
+  network: Network,
+  manifest: Manifest,
+  path: string,
+  file: (name: string) => Promise<string>,
+): Promise<void> {
+  if (manifest.weights === undefined) {
+    const needed = network.stateDict().size;
+    if (needed === 0) return;
+    throw new ModelError(`the package ${path} has no weights, but ${manifest.architecture} has ${needed} tensors`, {
+      hint: 'name the safetensors file under "weights" in metadata.json',
+    });
+  }
+  const { tensors } = torch.safetensors.load(await file(manifest.weights));
+  try {
+    network.loadStateDict(tensors);
+  } catch (error) {
+    throw new ModelError(
+      `the weights of ${path} do not fit ${manifest.architecture}: ${error instanceof Error ? error.message : error}`,
+      { hint: "settings, channels, forcings and statics must be those of the training", cause: error },
+    );
+  } finally {
+    for (const tensor of tensors.values()) tensor.dispose();
+  }
+}
+
+/** Reads named float32 fields of known shapes. */
+function readFields(path: string, shapes: Readonly<Record<string, readonly number[]>>): Record<string, Float32Array> {
+  using tensors = torch.safetensors.open(path);
+  const fields: Record<string, Float32Array> = {};
+  for (const [name, shape] of Object.entries(shapes)) {
+    if (!tensors.names().includes(name)) throw new ModelError(`${path} has no tensor "${name}"`);
+    const tensor = tensors.tensor(name);
+    try {
+      if (tensor.dtype !== "float32" || tensor.shape.join() !== shape.join()) {
+        throw new ModelError(
+          `${path}: the tensor "${name}" is ${tensor.dtype} of shape (${tensor.shape.join(", ")}), expected float32 of (${shape.join(", ")})`,
+        );
+      }
+      fields[name] = tensor.toTypedArray() as Float32Array;
+    } finally {
+      tensor.dispose();
+    }
+  }
+  return fields;
+}
