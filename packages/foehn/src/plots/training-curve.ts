@@ -17,6 +17,8 @@ export interface TrainingRecord {
   readonly val_loss?: number | null;
   /** Learning rate. */
   readonly lr?: number | null;
+  /** Wall time of the step or epoch. */
+  readonly seconds?: number;
 }
 
 export interface TrainingCurveOptions {
