@@ -1,6 +1,7 @@
 // A source over an index of fields: for each variable, where the field of each time is. GRIB, NetCDF and Zarr sources build such an
 // index and leave the look-ups, the errors and the order of the answer to this file.
 
+import { DataError } from "../core/errors.js";
 import { describeGrid, type Grid } from "../grid/grid.js";
 import { lookupVariable } from "../variables/catalogue.js";
 import { describeTimes, listShort, resolveTime, resolveVariable, scaled } from "./resolve.js";
@@ -19,6 +20,8 @@ export interface FieldIndex<E> {
   readonly label: string;
   readonly grid: Grid;
   readonly series: ReadonlyMap<string, FieldSeries<E>>;
+  /** Variables of the files that are not fields, and why. */
+  readonly skipped?: ReadonlyMap<string, string>;
   /** Decodes a field: row-major (lat, lon), north to south, west to east. */
   readonly read: (entry: E) => Float32Array | Promise<Float32Array>;
   readonly close: () => void | Promise<void>;
@@ -57,6 +60,10 @@ export function indexedSource<E>(index: FieldIndex<E>): Source {
     async read(request: FieldRequest): Promise<Field[]> {
       // All names first: a request fails before any decoding.
       const found = request.variables.map((variable) => {
+        const reason = index.skipped?.get(variable);
+        if (reason !== undefined && !series.has(variable)) {
+          throw new DataError(`"${variable}" cannot be read as fields: ${reason}`, { where: label });
+        }
         const { info, factor } = resolveVariable(variable, variables, label);
         const { byTime } = series.get(info.name)!;
         const entry = info.invariant ? byTime.values().next().value : byTime.get(request.time);

@@ -15,8 +15,10 @@ import type { Source } from "./source.js";
 export interface OpenSourceOptions {
   /** Folder that relative paths start from; the working directory by default. */
   readonly cwd?: string;
-  /** Which GRIB fields to take. */
-  readonly grib?: GribSourceOptions;
+  /** Ensemble member, for files that hold several. */
+  readonly member?: number;
+  /** Keeps only the GRIB fields for which this is true. */
+  readonly select?: GribSourceOptions["select"];
 }
 
 /**
@@ -43,13 +45,15 @@ export async function openSource(spec: string | readonly string[], options: Open
     });
   }
   const [kind, files] = [...kinds][0]!;
+  const member = options.member === undefined ? {} : { member: options.member };
+  const chosen = options.select === undefined ? member : { ...member, select: options.select };
   switch (kind) {
     case "grib":
-      return (await import("./grib-source.js")).gribSource(files, options.grib);
+      return (await import("./grib-source.js")).gribSource(files, chosen);
     case "netcdf":
-      throw new DataError("NetCDF is not read yet");
+      return (await import("./netcdf-source.js")).netcdfSource(files, member);
     case "zarr":
-      throw new DataError("Zarr is not read yet");
+      return (await import("./zarr-source.js")).zarrSource(files, member);
     default:
       return kind satisfies never;
   }

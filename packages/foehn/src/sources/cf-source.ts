@@ -1,0 +1,280 @@
+// A source over arrays with CF coordinates (NetCDF and Zarr): finds latitude, longitude, time, level and member of each variable, names
+// its fields, and reads one field as one block. Curvilinear and unstructured grids are refused with their name.
+
+import { DataError } from "../core/errors.js";
+import { formatTimeShort } from "../core/time.js";
+import { describeGrid, type NormalisedAxes, normaliseAxes, reorderField, sameGrid } from "../grid/grid.js";
+import { type LabelledArray, textAttribute } from "../io/labelled-arrays.js";
+import { continuousLongitudes } from "../io/longitudes.js";
+import { unpackFloat32 } from "../io/netcdf/unpack.js";
+import { sameUnits } from "../variables/units.js";
+import { type Axis, axisKind, baseName, readAxis } from "./cf-axes.js";
+import { describeCf } from "./cf-names.js";
+import { type FieldSeries, indexedSource } from "./indexed-source.js";
+import { listShort } from "./resolve.js";
+import type { Source } from "./source.js";
+
+/** A file or store of labelled arrays. */
+export interface CfFile {
+  readonly path: string;
+  readonly variables: readonly LabelledArray[];
+  readonly close: () => void;
+}
+
+/** Which part of the files to take. */
+export interface CfSourceOptions {
+  /** Ensemble member, as the member coordinate counts; needed when the files hold several. */
+  readonly member?: number;
+}
+
+/** Where a field is: a block of one array. */
+interface Entry {
+  readonly place: Place;
+  readonly start: readonly number[];
+  readonly file: string;
+}
+
+/** What all fields of one array share. */
+interface Place {
+  readonly array: LabelledArray;
+  readonly count: readonly number[];
+  readonly axes: NormalisedAxes;
+  readonly rawShape: readonly [ny: number, nx: number];
+  /** The longitude dimension comes before the latitude dimension. */
+  readonly transposed: boolean;
+}
+
+/**
+ * Makes one source of files.
+ * @throws DataError when no variable has latitude and longitude, grids differ, or two files give the same field
+ */
+export async function cfSource(
+  format: string,
+  files: readonly CfFile[],
+  options: CfSourceOptions = {},
+): Promise<Source> {
+  const label = `${format} ${files[0]!.path}${files.length > 1 ? ` and ${files.length - 1} more` : ""}`;
+  const series = new Map<string, FieldSeries<Entry>>();
+  const skipped = new Map<string, string>();
+  const notes = new Set<string>();
+  let common: { axes: NormalisedAxes; from: string } | undefined;
+  for (const file of files) {
+    const axes = new AxisTable(file);
+    for (const array of file.variables) {
+      if (axes.isCoordinate(array)) continue;
+      const fields = await fieldsOf(array, axes, options);
+      if (typeof fields === "string") {
+        skipped.set(baseName(array.name), fields);
+        continue;
+      }
+      const from = `${file.path}, variable ${array.name}`;
+      common ??= { axes: fields.place.axes, from };
+      if (!sameGrid(common.axes.grid, fields.place.axes.grid)) {
+        throw new DataError(
+          `the fields lie on several grids: ${describeGrid(common.axes.grid)} (${common.from}) and ${describeGrid(fields.place.axes.grid)}`,
+          { where: from, hint: "open the files of one grid, or interpolate them to a common grid" },
+        );
+      }
+      for (const { info, time, start } of fields.list)
+        addField(series, info, time, { place: fields.place, start, file: file.path });
+    }
+    for (const note of axes.notes) notes.add(note);
+  }
+  if (!common) throw nothingFound(label, files, skipped);
+  return indexedSource({
+    label: notes.size > 0 ? `${label} (${[...notes].join("; ")})` : label,
+    grid: common.axes.grid,
+    series,
+    skipped,
+    read: readField,
+    close: () => {
+      for (const file of files) file.close();
+    },
+  });
+}
+
+async function readField({ place, start }: Entry): Promise<Float32Array> {
+  const { array, count, axes, rawShape, transposed } = place;
+  let values = unpackFloat32(array, await array.read(start, count));
+  const [ny, nx] = rawShape;
+  if (transposed) {
+    const columns = values;
+    values = new Float32Array(ny * nx);
+    for (let i = 0; i < ny; i++) for (let j = 0; j < nx; j++) values[i * nx + j] = columns[j * ny + i]!;
+  }
+  return reorderField(values, nx, axes);
+}
+
+/** The coordinates of one file, each read once. */
+class AxisTable {
+  readonly #axes = new Map<string, Promise<Axis>>();
+  readonly #named = new Map<string, LabelledArray>();
+  readonly #grids = new Map<string, NormalisedAxes>();
+  readonly #auxiliary = new Set<string>();
+  readonly notes = new Set<string>();
+
+  constructor(readonly file: CfFile) {
+    for (const array of file.variables) {
+      this.#named.set(array.name, array);
+      for (const attribute of ["coordinates", "bounds", "grid_mapping", "ancillary_variables"]) {
+        for (const name of (textAttribute(array, attribute) ?? "").split(/\s+/)) this.#auxiliary.add(name);
+      }
+    }
+  }
+
+  /** Coordinate variables, bounds and the like are not fields. */
+  isCoordinate(array: LabelledArray): boolean {
+    return (
+      (array.dimensions.length === 1 && array.dimensions[0] === array.name) || this.#auxiliary.has(baseName(array.name))
+    );
+  }
+
+  /** The axis of a dimension, or undefined when no coordinate variable describes it. */
+  async ofDimension(dimension: string): Promise<Axis | undefined> {
+    const array = this.#named.get(dimension) ?? this.#auxiliaryOf(dimension);
+    if (!array || array.shape.length !== 1) return undefined;
+    return this.#read(array);
+  }
+
+  /** A one-dimensional auxiliary coordinate stands in for a dimension without a coordinate of its own name (`x` with `lon(x)`). */
+  #auxiliaryOf(dimension: string): LabelledArray | undefined {
+    const along = this.file.variables.filter((a) => a.dimensions.length === 1 && a.dimensions[0] === dimension);
+    return along.find((a) => axisKind(a) !== "other") ?? undefined;
+  }
+
+  /** Scalar coordinates of a variable: named in its `coordinates` attribute. */
+  async scalars(array: LabelledArray): Promise<Axis[]> {
+    const names = (textAttribute(array, "coordinates") ?? "").split(/\s+/);
+    const found = names.map((name) => this.#named.get(name)).filter((a) => a !== undefined && a.shape.length === 0);
+    return Promise.all(found.map((a) => this.#read(a!)));
+  }
+
+  async #read(array: LabelledArray): Promise<Axis> {
+    const known = this.#axes.get(array.name) ?? readAxis(array, this.file.path);
+    this.#axes.set(array.name, known);
+    const axis = await known;
+    if (axis.kind === "time" && axis.note) this.notes.add(axis.note);
+    return axis;
+  }
+
+  /** The grid of a pair of dimensions, shared by all variables on it. */
+  grid(key: string, latitudes: Float64Array, longitudes: Float64Array): NormalisedAxes {
+    const known = this.#grids.get(key) ?? normaliseAxes(latitudes, continuousLongitudes(longitudes));
+    this.#grids.set(key, known);
+    return known;
+  }
+}
+
+interface Fields {
+  readonly place: Place;
+  readonly list: { info: ReturnType<typeof describeCf>; time: number; start: number[] }[];
+}
+
+/** All fields of an array, or the reason why it has none. */
+async function fieldsOf(array: LabelledArray, table: AxisTable, options: CfSourceOptions): Promise<Fields | string> {
+  if (array.type === "string" || array.type === "char" || array.type === "other") return "it does not hold numbers";
+  const axes = await Promise.all(array.dimensions.map((d) => table.ofDimension(d)));
+  const at = (kind: Axis["kind"]) => axes.findIndex((a) => a?.kind === kind);
+  const [row, column] = [at("latitude"), at("longitude")];
+  if (row < 0 || column < 0)
+    return `its dimensions (${array.dimensions.join(", ")}) have no latitude and longitude axis`;
+  const [time, lead, pressure, level, member] = [at("time"), at("lead"), at("pressure"), at("level"), at("member")];
+  const start = array.shape.map(() => 0);
+  if (member >= 0 && array.shape[member]! > 1) {
+    const values = axes[member]!.values;
+    const chosen = options.member === undefined ? -1 : values.indexOf(options.member);
+    if (chosen < 0) {
+      const list = listShort(Array.from(values, String), 12);
+      throw new DataError(`variable "${array.name}" has ${values.length} ensemble members`, {
+        where: table.file.path,
+        hint: `choose one with the option \`member\`: ${list}`,
+      });
+    }
+    start[member] = chosen;
+  }
+  const understood = new Set([row, column, time, lead, pressure, level, member]);
+  for (const [i, size] of array.shape.entries()) {
+    if (!understood.has(i) && size !== 1) return `its dimension "${array.dimensions[i]}" of ${size} is not understood`;
+  }
+  const scalars = await table.scalars(array);
+  const scalar = (kind: Axis["kind"]) => scalars.find((a) => a.kind === kind)?.values[0];
+  const latitudes = axes[row]!.values;
+  const longitudes = axes[column]!.values;
+  const place: Place = {
+    array,
+    count: array.shape.map((size, i) => (i === row || i === column ? size : 1)),
+    axes: table.grid(`${array.dimensions[row]} ${array.dimensions[column]}`, latitudes, longitudes),
+    rawShape: [latitudes.length, longitudes.length],
+    transposed: column < row,
+  };
+  const list: Fields["list"] = [];
+  const along = (axis: number) => Array.from({ length: axis < 0 ? 1 : array.shape[axis]! }, (_, i) => i);
+  const pressureOf = (p: number) => (pressure < 0 ? scalar("pressure") : axes[pressure]!.values[p]);
+  const levelOf = (l: number) => (level < 0 || array.shape[level]! < 2 ? undefined : axes[level]!.values[l]);
+  for (const p of along(pressure)) {
+    for (const l of along(level)) {
+      const info = describeCf(array, pressureOf(p), levelOf(l));
+      for (const t of along(time)) {
+        for (const s of along(lead)) {
+          const block = [...start];
+          if (pressure >= 0) block[pressure] = p;
+          if (level >= 0) block[level] = l;
+          if (time >= 0) block[time] = t;
+          if (lead >= 0) block[lead] = s;
+          const base = time < 0 ? scalar("time") : axes[time]!.values[t];
+          const ahead = lead < 0 ? 0 : axes[lead]!.values[s]!;
+          list.push({ info, time: base === undefined ? Number.NaN : base + ahead, start: block });
+        }
+      }
+    }
+  }
+  return { place, list };
+}
+
+function addField(
+  all: Map<string, FieldSeries<Entry>>,
+  info: ReturnType<typeof describeCf>,
+  time: number,
+  entry: Entry,
+): void {
+  const known = all.get(info.name);
+  if (!known) {
+    all.set(info.name, { info, byTime: new Map([[time, entry]]) });
+    return;
+  }
+  if (!sameUnits(known.info.units, info.units)) {
+    throw new DataError(`variable ${info.name} comes in two units, "${known.info.units}" and "${info.units}"`, {
+      where: entry.file,
+      hint: "open the files apart",
+    });
+  }
+  const other = known.byTime.get(time);
+  if (other) {
+    // Every monthly file may repeat a field that does not change.
+    if (Number.isNaN(time)) return;
+    throw new DataError(`two fields give ${info.name} at ${formatTimeShort(time)}`, {
+      where: `${other.file}, variable ${other.place.array.name}; ${entry.file}, variable ${entry.place.array.name}`,
+      hint: "files overlap, or several forecasts verify at one time: open them apart",
+    });
+  }
+  known.byTime.set(time, entry);
+}
+
+function nothingFound(label: string, files: readonly CfFile[], skipped: ReadonlyMap<string, string>): DataError {
+  const arrays = files.flatMap((file) => file.variables);
+  const curvilinear = arrays.find((a) => a.shape.length === 2 && axisKind(a) === "latitude");
+  if (curvilinear) {
+    return new DataError(
+      `the grid is curvilinear: "${curvilinear.name}" has two dimensions (${curvilinear.dimensions.join(", ")})`,
+      {
+        where: label,
+        hint: "interpolate to a regular latitude–longitude grid first, for example with `cdo remapbil,r1440x721`",
+      },
+    );
+  }
+  const reasons = [...skipped].slice(0, 6).map(([name, reason]) => `${name}: ${reason}`);
+  return new DataError("no variable has a latitude and a longitude axis", {
+    where: label,
+    hint: reasons.length > 0 ? reasons.join("; ") : "the file has no variables",
+  });
+}
