@@ -1,7 +1,7 @@
 // The score tables of the HTML report: a short one that compares RMSE with persistence at a few leads, and all numbers below it.
 import { type Metric, metricNames, type ScoreTableData } from "./scores.js";
 import { escapeXml } from "./svg.js";
-import { formatNumber, prettyUnits } from "./ticks.js";
+import { formatColumn, formatNumber, prettyUnits } from "./ticks.js";
 
 /** Leads in the short table. */
 const maxShortLeads = 6;
@@ -58,10 +58,11 @@ function shortTable(table: ScoreTableData, units: Readonly<Record<string, string
   const picks = pickLeads(table.lead_hours.length);
   const head = picks.map((i) => `<th scope="col">+${table.lead_hours[i]} h</th>`).join("");
   const rows = table.variables.map((variable) => {
-    const cells = picks.map((i) => {
-      const ours = table.model.rmse?.[variable]?.[i];
-      return `<td>${number(ours)}${change(ours, table.persistence?.rmse?.[variable]?.[i])}</td>`;
-    });
+    const ours = table.model.rmse?.[variable];
+    const texts = formatColumn(columnValues(table, ours), 4);
+    const cells = picks.map(
+      (i) => `<td>${texts[i]}${change(ours?.[i], table.persistence?.rmse?.[variable]?.[i])}</td>`,
+    );
     return `<tr><th scope="row">${label(variable, units[variable] ?? "")}</th>${cells.join("")}</tr>`;
   });
   return `<div class="scroll"><table><thead><tr><th scope="col" class="name">RMSE</th>${head}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
@@ -82,12 +83,17 @@ function fullTable(table: ScoreTableData, variable: string, units: string): stri
   const columns = metrics
     .map(() => `<th scope="col">model</th>${compared ? '<th scope="col">persistence</th>' : ""}`)
     .join("");
+  const texts = metrics.flatMap((metric) => {
+    const count = table.lead_hours.length;
+    const ours = columnValues(table, table.model[metric]?.[variable]);
+    const theirs = compared ? columnValues(table, table.persistence?.[metric]?.[variable]) : [];
+    // Numbers that stand side by side have the same decimals.
+    const both = formatColumn([...ours, ...theirs], 4);
+    return compared ? [both.slice(0, count), both.slice(count)] : [both];
+  });
   const rows = table.lead_hours.map((lead, i) => {
-    const cells = metrics.map((metric) => {
-      const theirs = compared ? `<td>${number(table.persistence?.[metric]?.[variable]?.[i])}</td>` : "";
-      return `<td>${number(table.model[metric]?.[variable]?.[i])}</td>${theirs}`;
-    });
-    return `<tr><th scope="row">+${lead} h</th>${cells.join("")}</tr>`;
+    const cells = texts.map((column) => `<td>${column[i]}</td>`).join("");
+    return `<tr><th scope="row">+${lead} h</th>${cells}</tr>`;
   });
   return `<h3>${label(variable, units)}</h3>
 <div class="scroll"><table><thead><tr><th rowspan="2" scope="col" class="name">Lead</th>${groups}</tr><tr>${columns}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
@@ -98,8 +104,8 @@ function label(variable: string, units: string): string {
   return escapeXml(pretty === "" ? variable : `${variable} (${pretty})`);
 }
 
-function number(value: number | null | undefined): string {
-  return isNumber(value) ? formatNumber(value, 4) : "–";
+function columnValues(table: ScoreTableData, values: readonly (number | null)[] | undefined): number[] {
+  return table.lead_hours.map((_, i) => values?.[i] ?? Number.NaN);
 }
 
 function change(ours: number | null | undefined, theirs: number | null | undefined): string {

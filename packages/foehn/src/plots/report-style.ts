@@ -22,6 +22,7 @@ a { color: var(--accent); }
 table { border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; font-size: .95rem; }
 th, td { padding: .28rem .75rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th { font-weight: 600; }
+thead th[colspan] { text-align: center; }
 thead th { border-bottom: 2px solid var(--line); vertical-align: bottom; }
 th:first-child, td:first-child { padding-left: 0; }
 th.name, td.name { text-align: left; }
@@ -43,6 +44,9 @@ footer { margin-top: 3rem; padding-top: .75rem; border-top: 1px solid var(--line
   main { max-width: none; padding: 0; }
   nav { display: none; }
   h2, h3, summary { break-after: avoid; }
+  table { font-size: 8.5pt; }
+  th, td { padding: .15rem .4rem; }
+  .scroll { overflow: visible; }
   tr, pre { break-inside: avoid; }
   pre { white-space: pre-wrap; }
   details::details-content { content-visibility: visible; height: auto; }

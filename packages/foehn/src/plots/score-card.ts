@@ -6,7 +6,7 @@ import { type ColourScale, colourScale, lutIndex } from "./palettes.js";
 import { type Metric, metricNames, type ScoreFigureOptions, type ScoreTableData } from "./scores.js";
 import { document, el, group, ink, text } from "./svg.js";
 import { fitText, textWidth } from "./text-width.js";
-import { formatNumber, withUnits } from "./ticks.js";
+import { formatColumn, withUnits } from "./ticks.js";
 
 const margin = 18;
 const rowHeight = 26;
@@ -28,7 +28,7 @@ export function drawScoreCard(table: ScoreTableData, options: ScoreFigureOptions
     return {
       label: withUnits(variable, metric === "acc" ? "" : (options.units?.[variable] ?? "")),
       values: scores,
-      texts: rowTexts(scores, metric),
+      texts: formatColumn(scores, 3, metric === "acc" ? 3 : undefined),
       reference: reference && leads.map((_, i) => reference[variable]?.[i] ?? Number.NaN),
     };
   });
@@ -151,14 +151,6 @@ function leadLabels(leads: readonly number[], left: number, cellWidth: number): 
     if ((leads.length - 1 - j) % every !== 0) return [];
     return [text(left + (j + 0.5) * cellWidth, top - 8, String(lead), { size: cellFont, anchor: "middle" })];
   });
-}
-
-/** One number of decimals per row: three significant digits for its largest value, three decimals for correlations. */
-function rowTexts(values: readonly number[], metric: Metric): string[] {
-  const largest = Math.max(...values.map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)));
-  if (largest >= 1e6 || (largest > 0 && largest < 1e-3)) return values.map((value) => formatNumber(value, 3));
-  const decimals = metric === "acc" || largest === 0 ? 3 : Math.max(0, 2 - Math.floor(Math.log10(largest)));
-  return values.map((value) => (Number.isFinite(value) ? value.toFixed(decimals).replace("-", "−") : "–"));
 }
 
 function cssColour([r, g, b]: Rgb): string {

@@ -11,8 +11,8 @@ export const ink = {
   background: "#ffffff",
 } as const;
 
-/** First family is the one shipped with the library; the others are what browsers have. */
-export const fontFamily = "Source Sans 3, Source Sans Pro, Helvetica Neue, Arial, DejaVu Sans, sans-serif";
+/** First family is the one shipped with the library; the others are what browsers have. A name that ends in a digit needs its quotes. */
+export const fontFamily = "'Source Sans 3', 'Source Sans Pro', 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif";
 
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 

@@ -46,6 +46,14 @@ export function formatNumber(value: number, digits = 3): string {
   return withMinus(value.toFixed(Math.max(0, digits - 1 - magnitude)));
 }
 
+/** Numbers of one row or column with the same number of decimals: `digits` significant digits for the largest, or `decimals` if given. */
+export function formatColumn(values: readonly number[], digits = 3, decimals?: number): string[] {
+  const largest = Math.max(0, ...values.map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)));
+  if (largest >= 1e6 || (largest > 0 && largest < 1e-3)) return values.map((value) => formatNumber(value, digits));
+  const places = decimals ?? (largest === 0 ? 0 : Math.max(0, digits - 1 - Math.floor(Math.log10(largest))));
+  return values.map((value) => (Number.isFinite(value) ? withMinus(value.toFixed(places)) : "–"));
+}
+
 function formatScientific(value: number): string {
   if (value === 0) return "0";
   const [mantissa = "", exponent = "0"] = value.toExponential().split("e");
