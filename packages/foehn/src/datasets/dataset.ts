@@ -96,6 +96,8 @@ export interface Dataset {
   times(i: number): { readonly inputs: readonly number[]; readonly outputs: readonly number[] };
   /** Sample `i`. The caller disposes its tensors. @throws DataError for an index out of range or for NaN with `onNan: "fail"` */
   item(i: number): Promise<Item>;
+  /** Reads what sample `i` needs ahead of `item(i)`; makes no tensors. */
+  prefetch?(i: number): Promise<void>;
 }
 
 /** The three parts of a dataset: no time is in two of them. */

@@ -107,7 +107,7 @@ describe("dimensions", () => {
     expect(expanded.tensor.stride()[1]).toBe(0);
     expect(flat.names).toEqual(["batch", "features"]);
     const single = new NamedTensor(torch.ones([1]), ["features"], ["s"]);
-    expect(() => single.unsqueezeAndExpandFrom(grid(1, 2, 2, 1).unsqueeze("time", 0))).toThrow(/leading dimensions/);
+    expect(() => single.unsqueezeAndExpandFrom(grid(1, 2, 2, 1).unsqueeze("time", 0))).toThrow(/cannot place "lat"/);
   });
 
   it("selects along dimensions but not features (reference case 15)", () => {

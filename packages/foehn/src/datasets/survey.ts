@@ -1,0 +1,150 @@
+// The survey: one pass over the training period that yields the statistics of every feature, of its one-step differences, and
+// the time mean of every grid point. Each time counts once, whatever the samples look like. The result can be kept in a cache
+// folder under a name made from the data themselves, so that changed data never meet old statistics.
+
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { atomicWrite } from "../core/files.js";
+import { type Progress, silentProgress } from "../core/progress.js";
+import type { FeatureStats, OnNan } from "./dataset.js";
+import { type FrameStore, findMissing, type MissingField, missingError } from "./frames.js";
+import { FieldMean, RunningStats } from "./statistics.js";
+
+/** What the training period says about each read feature. */
+export interface Survey {
+  readonly stats: Readonly<Record<string, FeatureStats>>;
+  /** Differences over one step of fields normalised with `stats`. */
+  readonly diffStats: Readonly<Record<string, FeatureStats>>;
+  /** Time-mean fields in physical units, (H, W). */
+  readonly climatology: Readonly<Record<string, Float32Array>>;
+}
+
+/** Options of `surveyTraining`. */
+export interface SurveyOptions {
+  readonly frames: FrameStore;
+  /** Times of the training period, ascending. */
+  readonly times: readonly number[];
+  /** Seconds between the two fields of a difference. */
+  readonly step: number;
+  readonly onNan: OnNan;
+  readonly cacheDir?: string | undefined;
+  readonly progress?: Progress | undefined;
+}
+
+/**
+ * Surveys the training period, or reads the survey of the same data from the cache.
+ * @throws DataError listing the first missing values when `onNan` is "fail"
+ */
+export async function surveyTraining(options: SurveyOptions): Promise<Survey> {
+  const { cacheDir } = options;
+  if (cacheDir === undefined) return survey(options);
+  const key = await surveyKey(options);
+  const known = await readSurvey(cacheDir, key, options.frames.names);
+  if (known) return known;
+  const made = await survey(options);
+  await writeSurvey(cacheDir, key, made);
+  return made;
+}
+
+async function survey(options: SurveyOptions): Promise<Survey> {
+  const { frames, times, step, onNan, progress = silentProgress } = options;
+  const { names } = frames;
+  const width = names.length;
+  const fieldStats = names.map(() => new RunningStats());
+  const diffs = names.map(() => new RunningStats());
+  const missing: MissingField[] = [];
+  // Fields that a later time may still be subtracted from.
+  const window = new Map<number, Float32Array>();
+  let mean: FieldMean | undefined;
+  let difference: Float64Array | undefined;
+  progress.start("statistics", times.length);
+  for (const [i, time] of times.entries()) {
+    const raw = await frames.raw(time);
+    mean ??= new FieldMean(raw.length);
+    difference ??= new Float64Array(raw.length);
+    mean.add(raw);
+    let anyMissing = 0;
+    for (const [f, stats] of fieldStats.entries()) anyMissing += stats.add(raw, width, f);
+    if (anyMissing > 0 && onNan === "fail") {
+      missing.push(...findMissing(raw, names, time));
+      if (missing.length > 5) break;
+    }
+    const before = window.get(time - step);
+    if (before) {
+      for (let k = 0; k < raw.length; k++) difference[k] = raw[k]! - before[k]!;
+      for (const [f, stats] of diffs.entries()) stats.add(difference, width, f);
+    }
+    window.set(time, raw);
+    for (const old of window.keys()) {
+      if (old > time - step) break;
+      window.delete(old);
+    }
+    progress.update(i + 1);
+  }
+  if (missing.length > 0) throw missingError(missing);
+  progress.finish();
+  const result: { [K in keyof Survey]: Record<string, Survey[K][string]> } = {
+    stats: {},
+    diffStats: {},
+    climatology: {},
+  };
+  for (const [f, name] of names.entries()) {
+    const stats = fieldStats[f]!.result();
+    result.stats[name] = stats;
+    result.diffStats[name] = diffs[f]!.result(0, stats.std);
+    result.climatology[name] = mean?.result(width, f) ?? new Float32Array(0);
+    if (fieldStats[f]!.isConstant) {
+      progress.note(
+        `"${name}" is ${stats.mean} at every point and time of the training period; its standard deviation is taken as 1`,
+      );
+    } else if (diffs[f]!.isConstant) {
+      progress.note(
+        `"${name}" never changes within a step; the standard deviation of its differences is taken as that of the field`,
+      );
+    }
+  }
+  return result;
+}
+
+/** Hash of everything that the survey depends on: names, times, step, and the values at the first, middle and last time. */
+async function surveyKey(options: SurveyOptions): Promise<string> {
+  const { frames, times, step } = options;
+  const hash = createHash("sha256");
+  hash.update(JSON.stringify({ version: 1, names: frames.names, step }));
+  hash.update(Float64Array.from(times));
+  for (const at of new Set([0, times.length >> 1, times.length - 1])) {
+    hash.update(await frames.raw(times[at]!));
+  }
+  return hash.digest("hex").slice(0, 24);
+}
+
+const jsonPath = (dir: string, key: string) => join(dir, `statistics-${key}.json`);
+const fieldsPath = (dir: string, key: string) => join(dir, `climatology-${key}.f32`);
+
+async function readSurvey(dir: string, key: string, names: readonly string[]): Promise<Survey | undefined> {
+  try {
+    const { stats, diffStats, points } = JSON.parse(await readFile(jsonPath(dir, key), "utf8"));
+    const bytes = await readFile(fieldsPath(dir, key));
+    if (bytes.byteLength !== points * names.length * 4) return undefined;
+    const all = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+    const climatology = Object.fromEntries(
+      names.map((name, f) => [name, all.slice(f * points, (f + 1) * points)] as const),
+    );
+    return { stats, diffStats, climatology };
+  } catch {
+    // Absent or unreadable: the survey is made again.
+    return undefined;
+  }
+}
+
+async function writeSurvey(dir: string, key: string, made: Survey): Promise<void> {
+  const fields = Object.values(made.climatology);
+  const points = fields[0]?.length ?? 0;
+  const all = new Float32Array(points * fields.length);
+  for (const [f, field] of fields.entries()) all.set(field, f * points);
+  await atomicWrite(fieldsPath(dir, key), new Uint8Array(all.buffer));
+  const { stats, diffStats } = made;
+  // The small file last: where it is, the large one is complete.
+  await atomicWrite(jsonPath(dir, key), `${JSON.stringify({ version: 1, points, stats, diffStats }, null, 1)}\n`);
+}
