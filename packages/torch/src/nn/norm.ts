@@ -1,0 +1,130 @@
+// Normalisation layers. PyTorch: torch.nn.BatchNorm2d, GroupNorm, LayerNorm.
+// Papers: Ioffe & Szegedy 2015, Wu & He 2018, Ba et al. 2016.
+import { ones, zeros } from "../creation.js";
+import * as ops from "../generated/functions.js";
+import { noGrad } from "../guards.js";
+import type { Tensor } from "../tensor.js";
+import { Module } from "./module.js";
+import { makeParameter, type Parameter, type ParameterOptions } from "./parameter.js";
+
+/** Settings of `BatchNorm2d`; PyTorch's defaults. */
+export interface BatchNormOptions extends ParameterOptions {
+  readonly eps?: number;
+  /** Weight of the new batch in the running statistics; null averages over all batches. Default 0.1. */
+  readonly momentum?: number | null;
+  readonly affine?: boolean;
+  readonly trackRunningStats?: boolean;
+}
+
+/**
+ * y = (x − μ_c)/√(σ²_c + ε)·γ_c + β_c over N, H, W of each channel: (N, C, H, W) → same. Training uses the batch's μ, σ² and
+ * updates `running_mean`, `running_var` (unbiased) and `num_batches_tracked`; evaluation uses the running ones.
+ */
+export class BatchNorm2d extends Module {
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+  declare readonly running_mean: Tensor | null;
+  declare readonly running_var: Tensor | null;
+  declare readonly num_batches_tracked: Tensor | null;
+  readonly eps: number;
+  readonly momentum: number | null;
+
+  constructor(
+    readonly numFeatures: number,
+    { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true, ...options }: BatchNormOptions = {},
+  ) {
+    super();
+    this.eps = eps;
+    this.momentum = momentum;
+    this.weight = affine ? makeParameter(ones([numFeatures], options)) : null;
+    this.bias = affine ? makeParameter(zeros([numFeatures], options)) : null;
+    const device = options.device !== undefined ? { device: options.device } : {};
+    this.registerBuffer("running_mean", trackRunningStats ? zeros([numFeatures], options) : null);
+    this.registerBuffer("running_var", trackRunningStats ? ones([numFeatures], options) : null);
+    this.registerBuffer("num_batches_tracked", trackRunningStats ? zeros([], { dtype: "int64", ...device }) : null);
+  }
+
+  override forward(x: Tensor): Tensor {
+    if (x.ndim !== 4) {
+      throw new RangeError(`BatchNorm2d: expected (N, ${this.numFeatures}, H, W), got [${x.shape.join(", ")}]`);
+    }
+    const { running_mean, running_var, num_batches_tracked } = this;
+    let momentum = this.momentum ?? 0;
+    if (this.training && num_batches_tracked !== null) {
+      noGrad(() => num_batches_tracked.add_(1));
+      momentum = this.momentum ?? 1 / num_batches_tracked.item();
+    }
+    const useBatch = this.training || running_mean === null;
+    return ops.batchNorm(x, this.weight, this.bias, running_mean, running_var, useBatch, momentum, this.eps, true);
+  }
+
+  override extraRepr(): string {
+    return `${this.numFeatures}, eps=${this.eps}, momentum=${this.momentum}, affine=${this.weight !== null}, trackRunningStats=${this.running_mean !== null}`;
+  }
+}
+
+/**
+ * As batch normalisation, but over each sample's groups of channels: (N, C, …) → same, the same in training and evaluation.
+ */
+export class GroupNorm extends Module {
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+  readonly eps: number;
+
+  constructor(
+    readonly numGroups: number,
+    readonly numChannels: number,
+    {
+      eps = 1e-5,
+      affine = true,
+      ...options
+    }: { readonly eps?: number; readonly affine?: boolean } & ParameterOptions = {},
+  ) {
+    super();
+    if (numChannels % numGroups !== 0) {
+      throw new RangeError(`GroupNorm: ${numChannels} channels do not divide by ${numGroups} groups`);
+    }
+    this.eps = eps;
+    this.weight = affine ? makeParameter(ones([numChannels], options)) : null;
+    this.bias = affine ? makeParameter(zeros([numChannels], options)) : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return ops.groupNorm(x, this.numGroups, { weight: this.weight, bias: this.bias, eps: this.eps });
+  }
+
+  override extraRepr(): string {
+    return `${this.numGroups}, ${this.numChannels}, eps=${this.eps}, affine=${this.weight !== null}`;
+  }
+}
+
+/** y = (x − μ)/√(σ² + ε)·γ + β over the last dimensions, whose sizes are `normalizedShape`: (…, *normalizedShape) → same. */
+export class LayerNorm extends Module {
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+  readonly normalizedShape: readonly number[];
+  readonly eps: number;
+
+  constructor(
+    normalizedShape: number | readonly number[],
+    {
+      eps = 1e-5,
+      elementwiseAffine = true,
+      ...options
+    }: { readonly eps?: number; readonly elementwiseAffine?: boolean } & ParameterOptions = {},
+  ) {
+    super();
+    this.normalizedShape = typeof normalizedShape === "number" ? [normalizedShape] : [...normalizedShape];
+    this.eps = eps;
+    this.weight = elementwiseAffine ? makeParameter(ones(this.normalizedShape, options)) : null;
+    this.bias = elementwiseAffine ? makeParameter(zeros(this.normalizedShape, options)) : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return ops.layerNorm(x, this.normalizedShape, { weight: this.weight, bias: this.bias, eps: this.eps });
+  }
+
+  override extraRepr(): string {
+    return `[${this.normalizedShape.join(", ")}], eps=${this.eps}, elementwiseAffine=${this.weight !== null}`;
+  }
+}

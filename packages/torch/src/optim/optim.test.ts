@@ -1,0 +1,222 @@
+// Optimizers, clipping and schedules against twenty steps of PyTorch's (test/golden/torch/make_golden.py, float64).
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import type { Tensor } from "../index.js";
+import * as torch from "../index.js";
+
+const { nn, optim } = torch;
+const golden = torch.npy.loadNpz(fileURLToPath(new URL("../../../../test/golden/torch/optim.npz", import.meta.url)));
+const values = (name: string) => [...(golden.get(name)!.toTypedArray() as Float64Array)];
+
+function startModel() {
+  const model = new nn.Sequential(new nn.Linear(3, 8), new nn.Tanh(), new nn.Linear(8, 1)).to({ dtype: "float64" });
+  model.loadStateDict(
+    new Map([...golden].filter(([key]) => key.startsWith("start/")).map(([key, t]) => [key.slice(6), t])),
+  );
+  return model;
+}
+
+/** One step on the golden regression; returns the loss before it and the gradient norm when clipping. */
+function trainStep(model: torch.nn.UnaryModule, optimizer: { step(): void; zeroGrad(): void }, clip?: number) {
+  return torch.scope(() => {
+    optimizer.zeroGrad();
+    const loss = nn.functional.mseLoss(model.forward(golden.get("x")!), golden.get("y")!);
+    loss.backward();
+    const norm = clip === undefined ? 0 : optim.clipGradNorm(model.parameters(), clip);
+    optimizer.step();
+    return { loss: loss.item() as number, norm };
+  });
+}
+
+const expectClose = (got: readonly number[], wanted: readonly number[], tolerance = 1e-12) => {
+  expect(got.length).toBe(wanted.length);
+  for (const [i, value] of got.entries()) expect(Math.abs(value - wanted[i]!)).toBeLessThan(tolerance);
+};
+
+describe("optimizers", () => {
+  const make: Record<string, (p: Tensor[]) => torch.optim.SGD | torch.optim.Adam> = {
+    sgd: (p) => new optim.SGD(p, { lr: 0.05 }),
+    sgd_momentum: (p) => new optim.SGD(p, { lr: 0.05, momentum: 0.9, dampening: 0.1, weightDecay: 0.01 }),
+    sgd_nesterov: (p) => new optim.SGD(p, { lr: 0.05, momentum: 0.9, nesterov: true }),
+    adam: (p) => new optim.Adam(p, { lr: 0.01 }),
+    adam_l2: (p) => new optim.Adam(p, { lr: 0.01, betas: [0.8, 0.99], eps: 1e-6, weightDecay: 0.1, amsgrad: true }),
+    adamw: (p) => new optim.AdamW(p, { lr: 0.01 }),
+    adamw_groups: (p) =>
+      new optim.AdamW(
+        [
+          { params: p.slice(0, 2), lr: 0.02 },
+          { params: p.slice(2), weightDecay: 0.3 },
+        ],
+        { lr: 0.01 },
+      ),
+    adamw_clipped: (p) => new optim.AdamW(p, { lr: 0.01 }),
+  };
+
+  it.each(Object.keys(make))("%s takes PyTorch's steps", (name) => {
+    const model = startModel();
+    const optimizer = make[name]!(model.parameters());
+    const steps = Array.from({ length: 20 }, () =>
+      trainStep(model, optimizer, name.endsWith("clipped") ? 0.1 : undefined),
+    );
+    expectClose(
+      steps.map(({ loss }) => loss),
+      values(`${name}:losses`),
+    );
+    for (const [key, tensor] of model.stateDict())
+      expectClose([...(tensor.toTypedArray() as Float64Array)], values(`${name}:${key}`));
+    if (name.endsWith("clipped"))
+      expectClose(
+        steps.map(({ norm }) => norm),
+        values(`${name}:norms`),
+        1e-6,
+      );
+  });
+
+  it.each(["sgd_nesterov", "adam_l2", "adamw_groups"])(
+    "%s resumes to the bit from its state, also through a file",
+    (name) => {
+      const whole = startModel();
+      const wholeOptimizer = make[name]!(whole.parameters());
+      for (let i = 0; i < 7; i++) trainStep(whole, wholeOptimizer);
+
+      const { tensors, paramGroups } = wholeOptimizer.stateDict();
+      const copies = new Map([...tensors].map(([key, tensor]) => [key, tensor.clone()]));
+      const settings = JSON.parse(JSON.stringify(paramGroups)) as Record<string, unknown>[];
+      const resumed = startModel();
+      resumed.loadStateDict(whole.stateDict());
+      for (let i = 0; i < 5; i++) trainStep(whole, wholeOptimizer);
+
+      const resumedOptimizer = make[name]!(resumed.parameters());
+      resumedOptimizer.loadStateDict({ tensors: copies, paramGroups: settings });
+      for (let i = 0; i < 5; i++) trainStep(resumed, resumedOptimizer);
+      for (const [key, tensor] of resumed.stateDict())
+        expect(tensor.toTypedArray()).toEqual(whole.stateDict().get(key)!.toTypedArray());
+    },
+  );
+
+  it("refuses a state that does not fit, and parameters given twice or not at all", () => {
+    const model = startModel();
+    const optimizer = new optim.Adam(model.parameters());
+    trainStep(model, optimizer);
+    const state = optimizer.stateDict();
+    const small = new optim.Adam(model.parameters().slice(1));
+    expect(() => small.loadStateDict(state)).toThrow(/1 group\(s\) with \[4\] parameters; Adam has 1 with \[3\]/);
+    const swapped = new Map(state.tensors).set("0.exp_avg", torch.zeros([1]));
+    expect(() => optimizer.loadStateDict({ ...state, tensors: swapped })).toThrow(
+      /"0.exp_avg" has shape \[1\], its parameter \[8, 3\]/,
+    );
+    expect(() => optimizer.loadStateDict({ ...state, tensors: new Map([["9.step", torch.zeros([])]]) })).toThrow(
+      /"9.step"/,
+    );
+    const [first] = model.parameters();
+    expect(() => new optim.SGD([first!, first!], { lr: 1 })).toThrow(/there twice/);
+    expect(() => new optim.SGD([], { lr: 1 })).toThrow(/empty parameter list/);
+    expect(() => new optim.Adam([first!], { betas: [1, 0.9] })).toThrow(/betas \[1, 0.9\]/);
+    expect(() => new optim.SGD([first!], { lr: 1, nesterov: true })).toThrow(/momentum > 0/);
+  });
+
+  it("leaves parameters without gradient alone", () => {
+    const [a, b] = [new nn.Parameter(torch.ones([1])), new nn.Parameter(torch.ones([1]))];
+    const optimizer = new optim.AdamW([a, b], { lr: 0.1 });
+    a.mul(2).sum().backward();
+    optimizer.step();
+    expect(a.item()).toBeLessThan(1);
+    expect(b.item()).toBe(1);
+    expect([...optimizer.stateDict().tensors.keys()].every((key) => key.startsWith("0."))).toBe(true);
+    optimizer.zeroGrad({ setToNone: false });
+    expect(a.grad!.item()).toBe(0);
+    optimizer.zeroGrad();
+    expect(a.grad).toBeNull();
+  });
+
+  it("steps parameters in channels-last layout as it does contiguous ones", () => {
+    const run = (memoryFormat: "contiguous" | "channels_last") => {
+      torch.manualSeed(3);
+      const conv = new nn.Conv2d(3, 4, 3).to({ memoryFormat });
+      const optimizer = new optim.AdamW(conv.parameters(), { lr: 0.01 });
+      for (let i = 0; i < 5; i++) {
+        optimizer.zeroGrad();
+        conv
+          .forward(torch.ones([1, 3, 5, 5]))
+          .square()
+          .mean()
+          .backward();
+        optimizer.step();
+      }
+      return [...(conv.weight.toTypedArray() as Float32Array)];
+    };
+    expectClose(run("channels_last"), run("contiguous"), 1e-5);
+  });
+});
+
+describe("clipping", () => {
+  it("returns the norm, leaves small gradients alone, and reports a diverged one", () => {
+    const p = new nn.Parameter(torch.zeros([2]));
+    p.mul(torch.tensor([3, 4]))
+      .sum()
+      .backward();
+    expect(optim.clipGradNorm([p], 10)).toBe(5);
+    expect(p.grad!.toArray()).toEqual([3, 4]);
+    expect(optim.clipGradNorm([p], 2.5, { normType: Number.POSITIVE_INFINITY })).toBe(4);
+    expect(p.grad!.toArray()[1]).toBeCloseTo(2.5, 5);
+    optim.clipGradValue([p], 1);
+    expect(p.grad!.toArray()).toEqual([1, 1]);
+    p.mul(Number.NaN).sum().backward();
+    expect(() => optim.clipGradNorm([p], 1, { errorIfNonfinite: true })).toThrow(/NaN/);
+    expect(optim.clipGradNorm([new nn.Parameter(torch.zeros([1]))], 1)).toBe(0);
+  });
+});
+
+describe("schedules", () => {
+  type Make = (o: torch.optim.SGD) => torch.optim.LRScheduler;
+  it.each<[string, Make]>([
+    ["constant", (o) => new optim.ConstantLR(o, { factor: 0.25, totalIters: 4 })],
+    ["step", (o) => new optim.StepLR(o, { stepSize: 3, gamma: 0.5 })],
+    ["lambda", (o) => new optim.LambdaLR(o, (n) => 1 / (n + 1))],
+    ["cosine", (o) => new optim.CosineWarmup(o, { warmupSteps: 5, totalSteps: 15 })],
+    ["cosine_torch", (o) => new optim.CosineWarmup(o, { totalSteps: 20, minLr: 0.003 })],
+  ])("%s gives PyTorch's rates, and resumes", (name, make) => {
+    const optimizer = () => new optim.SGD([new nn.Parameter(torch.zeros([1]))], { lr: 0.1 });
+    let schedule = make(optimizer());
+    const rates: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      rates.push(schedule.getLastLr()[0]!);
+      schedule.step();
+      if (i === 8) {
+        const state = JSON.parse(JSON.stringify(schedule.stateDict())) as torch.optim.SchedulerState;
+        schedule = make(optimizer());
+        schedule.loadStateDict(state);
+      }
+    }
+    expectClose(rates, values(`schedule:${name}`), 1e-14);
+  });
+
+  it("keeps the floor after the end, and each group's own base", () => {
+    const [a, b] = [new nn.Parameter(torch.zeros([1])), new nn.Parameter(torch.zeros([1]))];
+    const optimizer = new optim.SGD(
+      [
+        { params: [a], lr: 1 },
+        { params: [b], lr: 2 },
+      ],
+      { lr: 0 },
+    );
+    const schedule = new optim.CosineWarmup(optimizer, { warmupSteps: 2, totalSteps: 4, minLr: 0.5 });
+    const rates = Array.from({ length: 7 }, () => {
+      const now = schedule.getLastLr();
+      schedule.step();
+      return now;
+    });
+    expect(rates.slice(0, 3)).toEqual([
+      [0, 0],
+      [0.5, 1],
+      [1, 2],
+    ]);
+    expectClose(rates[3]!, [0.75, 1.25]);
+    expect(rates.slice(4)).toEqual([
+      [0.5, 0.5],
+      [0.5, 0.5],
+      [0.5, 0.5],
+    ]);
+    expect(() => new optim.CosineWarmup(optimizer, { warmupSteps: 5, totalSteps: 4 })).toThrow(/warmupSteps 5/);
+  });
+});
