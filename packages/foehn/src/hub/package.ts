@@ -154,7 +154,7 @@ export async function openPackage(directory: string): Promise<Package> {
       const network = createNetwork(manifest.architecture, inputs, features.length, manifest.settings, grid.shape);
       await loadWeights(network, manifest, path, file);
       network.eval();
-      network.to(device);
+      network.to({ device });
       return network;
     },
     async climatology() {

@@ -1,0 +1,26 @@
+// The data of a forecast or a score from what the user gave: an open source, files, or `synthetic:…`.
+
+import { openSource } from "../sources/open.js";
+import type { Source } from "../sources/source.js";
+import { isSyntheticSpec, openSyntheticSource } from "../sources/synthetic.js";
+
+/** An open source, or what `sources/open.ts` and `sources/synthetic.ts` understand. */
+export type DataSpec = Source | string | readonly string[];
+
+/** Runs `fn` with the source; closes it afterwards when it was opened here. */
+export async function withData<T>(
+  spec: DataSpec,
+  cwd: string | undefined,
+  fn: (source: Source) => Promise<T>,
+): Promise<T> {
+  if (typeof spec === "object" && "read" in spec) return fn(spec);
+  const source =
+    typeof spec === "string" && isSyntheticSpec(spec)
+      ? openSyntheticSource(spec)
+      : await openSource(spec, cwd === undefined ? {} : { cwd });
+  try {
+    return await fn(source);
+  } finally {
+    await source.close();
+  }
+}
