@@ -207,8 +207,10 @@ function split(items) {
     const group = items.filter((i) => i.name[0] === letter);
     const lines = (list) => list.reduce((n, i) => n + i.text.split("\n").length, 0);
     const last = parts.at(-1);
-    if (last && lines(last.items) + lines(group) < 1100) last.items.push(...group), (last.to = letter);
-    else parts.push({ from: letter, to: letter, items: group });
+    if (last && lines(last.items) + lines(group) < 1100) {
+      last.items.push(...group);
+      last.to = letter;
+    } else parts.push({ from: letter, to: letter, items: group });
   }
   return parts.map((p) => ({ tag: p.from === p.to ? p.from : `${p.from}-${p.to}`, items: p.items }));
 }

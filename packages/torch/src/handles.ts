@@ -57,8 +57,8 @@ let flushScheduled = false;
 let sweepAt = SWEEP_STEP;
 
 /** The Tensor class announces itself (it builds on this file, so this file cannot import it). */
-export function setTensorClass(constructor: new (handle: number) => TensorHandle): void {
-  tensorClass = constructor;
+export function setTensorClass(made: new (handle: number) => TensorHandle): void {
+  tensorClass = made;
 }
 
 /** The innermost open scope of this call, or of this asynchronous flow. */

@@ -1,20 +1,12 @@
 // The one way into libtorch: every operator call goes through `callOperator`, whether it came from a generated method, a
 // generated function or `torch.aten`. Schemas are read from the library when an operator is first used, so start-up costs
 // nothing and a libtorch that lacks an operator only fails where it is called.
+import { chooseOverload } from "./binding.js";
 import { dtypeName } from "./dtype.js";
 import { didYouMean, TorchError } from "./errors.js";
-import { adopt, TensorHandle } from "./handles.js";
+import { adopt, type TensorHandle } from "./handles.js";
 import { native } from "./native.js";
-import {
-  type Argument,
-  fit,
-  GeneratorHandle,
-  type Overload,
-  parseOperator,
-  toNative,
-  typeText,
-  valueText,
-} from "./schema.js";
+import { type Argument, GeneratorHandle, type Overload, parseOperator, toNative } from "./schema.js";
 
 /** A name and the overloads that may be meant by it. */
 export interface OperatorEntry {
@@ -57,102 +49,10 @@ function lookUp(entry: OperatorEntry): readonly Overload[] {
   return found;
 }
 
-/** True for `{ dim: 1 }`, false for tensors, arrays, class instances and complex numbers. */
-function isOptions(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null || value instanceof TensorHandle || Array.isArray(value))
-    return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return (prototype === Object.prototype || prototype === null) && !("re" in value && "im" in value);
-}
-
-/** Arguments in schema order, or the reason why they do not fit. Positional first, then by name, as Python binds them. */
-function bind(
-  overload: Overload,
-  given: readonly unknown[],
-  count: number,
-  options: Readonly<Record<string, unknown>> | null,
-  out: unknown[],
-): number | string {
-  const { arguments: args } = overload;
-  let looseness = 0;
-  let used = 0;
-  let next = 0;
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i] as Argument;
-    let value: unknown;
-    if (next < count && (!arg.keywordOnly || (!arg.hasDefault && !arg.out && !named(options, arg)))) {
-      value = given[next++];
-    } else if (options !== null) {
-      value = options[arg.camelName];
-      if (value === undefined && arg.camelName !== arg.name) value = options[arg.name];
-      if (value !== undefined || arg.camelName in options || arg.name in options) used++;
-    }
-    out[i] = value;
-    if (value === undefined) {
-      if (arg.hasDefault) continue;
-      if (!arg.type.optional) return `missing ${arg.camelName}: ${typeText(arg.type)}`;
-      looseness += 2;
-      continue;
-    }
-    const loose = fit(arg.type, value);
-    if (loose < 0) return `${arg.camelName} takes ${typeText(arg.type)}, got ${valueText(value)}`;
-    looseness += loose;
-  }
-  if (next < count)
-    return `takes at most ${args.filter((a) => !a.keywordOnly).length} positional arguments, got ${count}`;
-  if (options !== null && used < Object.keys(options).length) {
-    const names = args.map((a) => a.camelName);
-    const unknown = Object.keys(options).find((key) => !args.some((a) => a.camelName === key || a.name === key)) ?? "";
-    return `no option "${unknown}"${didYouMean(unknown, names)}`;
-  }
-  return looseness;
-}
-
-function named(options: Readonly<Record<string, unknown>> | null, arg: Argument): boolean {
-  return options !== null && (arg.camelName in options || arg.name in options);
-}
-
 /** Chooses the overload that fits `given`, a trailing plain object being named arguments, and calls it. */
 export function invoke(entry: OperatorEntry, given: readonly unknown[]): unknown {
-  const overloads = entry.overloads ?? lookUp(entry);
-  let count = given.length;
-  let options: Readonly<Record<string, unknown>> | null = null;
-  while (count > 0 && given[count - 1] === undefined) count--;
-  const last = given[count - 1];
-  if (count > 0 && isOptions(last)) {
-    options = last;
-    count--;
-  }
-  let chosen: Overload | undefined;
-  let chosenArgs: unknown[] = [];
-  let least = Number.POSITIVE_INFINITY;
-  for (const overload of overloads) {
-    const args: unknown[] = new Array(overload.arguments.length);
-    const looseness = bind(overload, given, count, options, args);
-    if (typeof looseness === "string" || looseness >= least) continue;
-    chosen = overload;
-    chosenArgs = args;
-    least = looseness;
-    if (looseness === 0) break;
-  }
-  if (chosen === undefined) throw noOverload(entry, overloads, given, count, options);
-  return callOperator(chosen, chosenArgs);
-}
-
-function noOverload(
-  entry: OperatorEntry,
-  overloads: readonly Overload[],
-  given: readonly unknown[],
-  count: number,
-  options: Readonly<Record<string, unknown>> | null,
-): TorchError {
-  const shown = overloads.filter((o) => !o.isOut || options?.out !== undefined);
-  const reasons = shown.map((o) => `  ${o.schema}\n    ${String(bind(o, given, count, options, []))}`);
-  const what =
-    shown.length === 1
-      ? `the arguments of ${entry.name} do not fit`
-      : `no overload of ${entry.name} takes these arguments`;
-  return new TorchError(`${what}:\n${reasons.join("\n")}`, { code: "ERR_TORCH_ARGUMENT", operator: entry.name });
+  const { overload, args } = chooseOverload(entry.name, entry.overloads ?? lookUp(entry), given);
+  return callOperator(overload, args);
 }
 
 /** Calls one overload with arguments in schema order (undefined = default). The single gate to the native half. */

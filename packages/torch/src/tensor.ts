@@ -51,7 +51,6 @@ function readInts(count: number): number[] {
   return out;
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the generated methods are installed on the prototype below
 export interface Tensor extends TensorMethods {}
 
 /**
@@ -61,7 +60,7 @@ export interface Tensor extends TensorMethods {}
  * or by garbage collection. Operators are methods with PyTorch's names in camelCase: required arguments in order, the
  * others in an options object (`x.sum({ dim: 1, keepdim: true })`).
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the generated methods are installed on the prototype below
 export class Tensor extends TensorHandle implements Disposable {
   /** Sizes of all dimensions. */
   get shape(): number[] {
