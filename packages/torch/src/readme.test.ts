@@ -32,6 +32,8 @@ describe("README", () => {
     expect(losses.length).toBeGreaterThan(2);
     expect(losses.at(-1)).toBeLessThan(losses[0]! / 2);
     expect(Number(lines.at(-1)!.match(/accuracy ([\d.]+)/)?.[1])).toBeGreaterThan(0.9);
-    expect(torch.safetensors.readHeader(join(folder, "mnist-size.safetensors")).tensors.has("features.0.weight")).toBe(true);
+    expect(torch.safetensors.readHeader(join(folder, "mnist-size.safetensors")).tensors.has("features.0.weight")).toBe(
+      true,
+    );
   });
 });

@@ -194,6 +194,11 @@ describe("Module", () => {
 
   it("survives the scope that made it when it is returned, and is freed by dispose", () => {
     const before = held();
+    const block = torch.scope(() => new Block());
+    expect(held() - before).toBe(2 + 5 + 3 + 1); // norm, conv, scale and its buffers, and the plain tensor
+    expect(block.constant.isDisposed).toBe(false);
+    block.dispose();
+    block.constant.dispose();
     const layer = torch.scope(() => new nn.BatchNorm2d(3));
     expect(held() - before).toBe(5);
     expect(layer.weight!.sum().item()).toBe(3);

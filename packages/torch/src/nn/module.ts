@@ -179,10 +179,14 @@ export abstract class Module {
     }
   }
 
-  /** Lets `torch.scope` see that a returned module keeps its tensors. */
+  /** Lets `torch.scope` see what a returned module keeps alive: parameters, buffers, and plain tensors in fields. */
   *[tensorsOf](): Iterable<Tensor> {
-    yield* this.parameters();
-    yield* this.buffers();
+    for (const module of this.modules()) {
+      for (const value of Object.values(module)) {
+        if (value instanceof Tensor) yield value;
+        else if (Array.isArray(value)) for (const item of value) if (item instanceof Tensor) yield item;
+      }
+    }
   }
 
   // -- state --------------------------------------------------------------------------------------------------------
