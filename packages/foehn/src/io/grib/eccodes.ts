@@ -102,7 +102,11 @@ export function liveHandles(): number {
   return live;
 }
 
-/** One decoded GRIB message. Free it with `using` or `[Symbol.dispose]()`. */
+/**
+ * One GRIB message in the library. Its header has been checked by our own scanner; ecCodes aborts the process on some damaged payloads
+ * (complex and PNG packing), which no caller can catch.
+ * Free it with `using` or `[Symbol.dispose]()`.
+ */
 export class GribHandle implements Disposable {
   readonly #library: Library;
   #pointer: Pointer | null;

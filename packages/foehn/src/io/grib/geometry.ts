@@ -2,7 +2,7 @@
 // everything else is named in the error. Row order, column order and Greenwich are settled here, once for each distinct grid.
 // Format: GRIB 1 tables 6–8, GRIB 2 templates 3.0 and 3.40 and flag table 3.4.
 
-import { DataError, FormatError } from "../../core/errors.js";
+import { DataError, FormatError, isFoehnError } from "../../core/errors.js";
 import { type NormalisedAxes, normaliseAxes, reorderField } from "../../grid/grid.js";
 import type { ByteReader } from "../byte-reader.js";
 import { continuousLongitudes } from "../longitudes.js";
@@ -45,12 +45,25 @@ export function geometryOf(file: ByteReader, location: FieldLocation, key: strin
   return geometry;
 }
 
+/** Larger than any regular grid in use (a kilometre over Europe and North Africa, 0.05 degrees over the globe). */
+const maxPoints = 2 ** 27;
+
 function describe(handle: GribHandle, where: string): Geometry {
   const gridType = handle.tryString("gridType") ?? "unknown";
   if (gridType !== "regular_ll" && gridType !== "regular_gg") throw unsupported(handle, gridType, where);
   const ni = handle.long("Ni");
   const nj = handle.long("Nj");
-  if (ni < 1 || nj < 1) throw new FormatError(`the GRIB message states a grid of ${nj}×${ni} points`, { where });
+  // A damaged header must not make ecCodes or us allocate what it happens to say.
+  const points = handle.tryLong("numberOfDataPoints") ?? ni * nj;
+  if (ni < 1 || nj < 1 || ni * nj !== points || points > maxPoints) {
+    throw new FormatError(`the GRIB message states a grid of ${nj} × ${ni} and ${points} points`, {
+      where,
+      hint: "the message is damaged; fetch the file again",
+    });
+  }
+  const staggered = (handle.tryLong("scanningMode") ?? 0) & 15;
+  if (staggered !== 0)
+    throw new DataError("the rows of the grid are offset against each other (staggered scanning)", { where });
   const first = handle.double("latitudeOfFirstGridPointInDegrees");
   const last = handle.double("latitudeOfLastGridPointInDegrees");
   const latitudes = gridType === "regular_gg" ? gaussianRows(handle, first, last, nj, where) : evenly(first, last, nj);
@@ -61,8 +74,15 @@ function describe(handle: GribHandle, where: string): Geometry {
     ni,
     backwards,
   );
+  let axes: NormalisedAxes;
+  try {
+    axes = normaliseAxes(latitudes, continuousLongitudes(longitudes));
+  } catch (error) {
+    if (!isFoehnError(error)) throw error;
+    throw new FormatError(`the GRIB message states an impossible grid: ${error.message}`, { where });
+  }
   return {
-    axes: normaliseAxes(latitudes, continuousLongitudes(longitudes)),
+    axes,
     ni,
     nj,
     columnsFirst: handle.tryLong("jPointsAreConsecutive") === 1,
@@ -124,13 +144,15 @@ function unsupported(handle: GribHandle, gridType: string, where: string): DataE
   const number = gridType === "reduced_gg" ? handle.tryString("gridName") : undefined;
   const points = handle.tryLong("numberOfDataPoints");
   const size = points === undefined ? "" : ` (${points} points)`;
-  const kind = gridType === "sh" ? name : `a ${name} grid`;
-  return new DataError(`the field is on ${kind}${number ? ` ${number}` : ""}${size}; regular grids can be read`, {
-    where,
-    hint:
-      'interpolate it first: ask for a regular grid in the request (CDS and MARS: "grid": "0.25/0.25"), or ' +
-      "use `cdo -f grb remapbil,r1440x721 in.grib out.grib`",
-  });
+  return new DataError(
+    `the field's grid is ${name}${number ? ` ${number}` : ""}${size}; only regular grids can be read`,
+    {
+      where,
+      hint:
+        'interpolate it first: ask for a regular grid in the request (CDS and MARS: "grid": "0.25/0.25"), or ' +
+        "use `cdo -f grb remapbil,r1440x721 in.grib out.grib`",
+    },
+  );
 }
 
 /** Values as coded → Foehn's order: rows north to south, columns west to east. */

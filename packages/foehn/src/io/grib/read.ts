@@ -84,7 +84,6 @@ export function openGrib(path: string): GribFile {
 
   const readValues = (message: GribMessage): Float32Array => {
     const location = locations[message.index]!;
-    const geometry = geometryFor(message);
     const where = `${whereOf(path, location)} (${message.shortName}, ${message.packingType})`;
     const bytes = withFile(path, (file) => {
       if (location.offset + location.length > file.size) {
@@ -92,6 +91,7 @@ export function openGrib(path: string): GribFile {
       }
       return fieldMessage(file, location);
     });
+    const geometry = geometryFor(message);
     using handle = new GribHandle(bytes, where);
     const points = geometry.ni * geometry.nj;
     const size = handle.size("values");
