@@ -1,0 +1,71 @@
+// The registry of networks: from a name in `--model` or `metadata.json` to a class, and from raw settings to a network.
+// The zoo is registered here; a project registers its own class with `networks.register`.
+
+import { validateSettings } from "../core/config.js";
+import { ConfigError, UsageError } from "../core/errors.js";
+import { didYouMean } from "../core/suggest.js";
+import type { InputShape, Network, NetworkClass, NetworkSettings } from "./network.js";
+import { HalfUNet } from "./zoo/half-unet.js";
+import { Persistence } from "./zoo/persistence.js";
+
+/** Networks by name. Names are compared without case, dashes and underscores: `HalfUNet`, `half-unet` and `halfunet` are one. */
+export class NetworkRegistry {
+  readonly #classes = new Map<string, NetworkClass>();
+
+  /** Adds a class under its `modelName`. @throws ConfigError when another class has the name */
+  register<S extends NetworkSettings>(registered: NetworkClass<S>): void {
+    // Only createNetwork calls the constructor, with settings that this class's own schema has checked.
+    const network = registered as unknown as NetworkClass;
+    const key = canonical(network.modelName);
+    const known = this.#classes.get(key);
+    if (known !== undefined && known !== network) {
+      throw new ConfigError(`two networks are called "${network.modelName}": ${known.name} and ${network.name}`, {
+        hint: "rename one: change its static modelName",
+      });
+    }
+    this.#classes.set(key, network);
+  }
+
+  /** The class of a name. @throws UsageError for an unknown name, with the nearest ones */
+  get(name: string): NetworkClass {
+    const network = this.#classes.get(canonical(name));
+    if (network === undefined) {
+      const names = this.list().map((item) => item.modelName);
+      throw new UsageError(`unknown model "${name}"`, {
+        hint: `${didYouMean(name, names)} Known models: ${names.join(", ")}.`.trim(),
+      });
+    }
+    return network;
+  }
+
+  /** All classes, by name. */
+  list(): NetworkClass[] {
+    return [...this.#classes.values()].sort((a, b) => a.modelName.localeCompare(b.modelName));
+  }
+}
+
+/** The registry that training, packages and the command line use. */
+export const networks = new NetworkRegistry();
+networks.register(HalfUNet);
+networks.register(Persistence);
+
+/**
+ * Makes a network with fresh weights.
+ * @param settings raw settings (from a file or `metadata.json`); missing keys take their defaults
+ * @throws UsageError for an unknown name, ConfigError for settings that do not fit the schema
+ */
+export function createNetwork(
+  name: string,
+  numInputFeatures: number,
+  numOutputFeatures: number,
+  settings: unknown,
+  inputShape: InputShape,
+): Network {
+  const network = networks.get(name);
+  const checked = validateSettings(network.settings, settings ?? {}, `settings of ${network.modelName}`);
+  return new network(numInputFeatures, numOutputFeatures, checked, inputShape);
+}
+
+function canonical(name: string): string {
+  return name.toLowerCase().replace(/[-_ ]/g, "");
+}

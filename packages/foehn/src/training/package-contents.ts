@@ -1,0 +1,25 @@
+// What a trained model is made of, before it becomes a folder: the hand-over from training to hub/package.ts.
+
+import type { Tensor } from "@foehn/torch";
+import type { DatasetInfo } from "../datasets/dataset.js";
+import type { NetworkSettings } from "../models/network.js";
+import type { StrategyName } from "./strategies/registry.js";
+
+/** Everything that a package holds. */
+export interface PackageContents {
+  readonly name: string;
+  readonly version: string;
+  /** Name of the network in the registry, e.g. `halfunet`. */
+  readonly architecture: string;
+  readonly settings: NetworkSettings;
+  /** The network's state dict. */
+  readonly weights: Map<string, Tensor>;
+  readonly strategy: StrategyName;
+  readonly numInputSteps: number;
+  readonly numInterSteps: number;
+  readonly info: DatasetInfo;
+  /** By feature: time-mean field of the training period, physical units, (H, W). */
+  readonly climatology: Record<string, Float32Array>;
+  /** Dataset, run, git state, versions: plain JSON. */
+  readonly provenance: Readonly<Record<string, unknown>>;
+}

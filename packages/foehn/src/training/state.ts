@@ -1,0 +1,70 @@
+// Where a training is: everything that an exact resume needs besides tensors. Plain JSON (numbers survive JSON exactly).
+
+import type { optim } from "@foehn/torch";
+import type { EpochRecord } from "./callbacks.js";
+
+/** A sum that becomes a mean. */
+export interface RunningMean {
+  sum: number;
+  count: number;
+}
+
+/** state.json of a checkpoint. */
+export interface TrainingState {
+  readonly schema_version: 1;
+  /** Optimiser steps taken. */
+  step: number;
+  /** Epochs completed. */
+  epoch: number;
+  /** Batches done in the epoch that follows. */
+  batch: number;
+  /** Losses of batches whose gradients await the next optimiser step. */
+  window: RunningMean;
+  /** Losses of the epoch so far. */
+  epoch_loss: RunningMean;
+  /** Wall time of the epoch so far. */
+  epoch_seconds: number;
+  best: { value: number; epoch: number; step: number } | null;
+  /** Validations since the best. */
+  stale_validations: number;
+  is_stopped_early: boolean;
+  /** Length of metrics.jsonl. */
+  metrics_bytes: number;
+  history: EpochRecord[];
+  scheduler: ReturnType<optim.LRScheduler["stateDict"]> | null;
+  optimizer_groups: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** The state before the first batch. */
+export function initialState(): TrainingState {
+  return {
+    schema_version: 1,
+    step: 0,
+    epoch: 0,
+    batch: 0,
+    window: { sum: 0, count: 0 },
+    epoch_loss: { sum: 0, count: 0 },
+    epoch_seconds: 0,
+    best: null,
+    stale_validations: 0,
+    is_stopped_early: false,
+    metrics_bytes: 0,
+    history: [],
+    scheduler: null,
+    optimizer_groups: [],
+  };
+}
+
+/** Adds a value. */
+export function addToMean(mean: RunningMean, value: number): void {
+  mean.sum += value;
+  mean.count += 1;
+}
+
+/** The mean so far, and a fresh start. NaN of nothing. */
+export function takeMean(mean: RunningMean): number {
+  const value = mean.sum / mean.count;
+  mean.sum = 0;
+  mean.count = 0;
+  return value;
+}

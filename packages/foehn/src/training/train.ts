@@ -1,0 +1,146 @@
+// Training, as others call it: `train` starts a run from options, `resumeTraining` goes on with one from its folder. Both open
+// the data, make the network and hand over to training.ts, which is the loop.
+
+import { join } from "node:path";
+import * as torch from "@foehn/torch";
+import { loadConfig } from "../core/config.js";
+import { ConfigError } from "../core/errors.js";
+import type { Progress } from "../core/progress.js";
+import type { DatasetInfo, DatasetSplits } from "../datasets/dataset.js";
+import { openDataset } from "../datasets/registry.js";
+import type { Network } from "../models/network.js";
+import { createNetwork, networks } from "../models/registry.js";
+import type { TrainingCallback } from "./callbacks.js";
+import { CheckpointFolder } from "./checkpoints.js";
+import { checkSameDataset, readDatasetRecord } from "./dataset-record.js";
+import { parseTrainOptions, type TrainOptions, type TrainOptionsInput } from "./options.js";
+import { resolveDevice, resolvePrecision } from "./precision.js";
+import { collectProvenance } from "./provenance.js";
+import { createRunFolder, newRunId, readRunFolder } from "./run-folder.js";
+import type { TrainingState } from "./state.js";
+import { numInputFeatures } from "./step.js";
+import { Training, type TrainResult } from "./training.js";
+import { loadWeights } from "./weights.js";
+
+export type { TrainResult } from "./training.js";
+
+/** Who follows and steers a training. */
+export interface TrainHooks {
+  /** An open dataset to use instead of the one the options name; it stays open. */
+  readonly dataset?: DatasetSplits;
+  readonly progress?: Progress;
+  /** Aborting it stops after the current batch, with `last` saved. */
+  readonly signal?: AbortSignal;
+  readonly callbacks?: readonly TrainingCallback[];
+  /** Epoch seconds now; for the run's name. */
+  readonly now?: () => number;
+}
+
+/**
+ * Trains a new network.
+ * @param input options; see `trainOptionsSchema`
+ * @throws ConfigError and UsageError before anything is written; NumericalError when the loss is not finite, StorageError when the
+ * disk is full, InterruptedError after an abort: then the last good checkpoint is in the run folder
+ */
+export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): Promise<TrainResult> {
+  const options = resolveModelSettings(parseTrainOptions(input));
+  return withDataset(options, hooks, async (splits) => {
+    if (splits.train.length === 0) {
+      throw new ConfigError("the training split has no samples", {
+        hint: "widen its period, or lower num_input_steps and num_pred_steps_train",
+      });
+    }
+    const device = resolveDevice(options.device);
+    const precision = resolvePrecision(options.precision, device);
+    torch.manualSeed(options.seed);
+    const network = createNetworkFor(options, splits.info);
+    if (options.load_weights !== null) loadWeights(network, options.load_weights);
+    const now = hooks.now?.() ?? Math.floor(Date.now() / 1000);
+    const id = newRunId(options, now);
+    const runDir = await createRunFolder({
+      id,
+      options,
+      provenance: collectProvenance(id, now, device, precision),
+      dataset: { info: splits.info, climatology: { ...splits.climatology } },
+    });
+    return new Training({ ...hooks, runDir, options, splits, network, device, precision }).run(null);
+  });
+}
+
+/** What may change when a run goes on. */
+export interface ResumeChanges {
+  /** Train to this many epochs in all. With a cosine schedule this changes the rest of the schedule. */
+  readonly epochs?: number;
+  readonly device?: string;
+}
+
+/**
+ * Goes on with a run from its last checkpoint. On the CPU in fp32, with the same number of threads, the result is bit for bit that
+ * of an uninterrupted run.
+ * @throws StorageError when the folder is no run or has no checkpoint, ConfigError when the data are not those of the run
+ */
+export async function resumeTraining(
+  runDir: string,
+  changes: ResumeChanges = {},
+  hooks: TrainHooks = {},
+): Promise<TrainResult> {
+  const run = await readRunFolder(runDir);
+  const options = parseTrainOptions({ ...run.options, ...changes }, join(runDir, "config.json"));
+  const checkpoint = await new CheckpointFolder(join(runDir, "checkpoints")).load<TrainingState>("last");
+  return withDataset(options, hooks, async (splits) => {
+    checkSameDataset((await readDatasetRecord(runDir)).info, splits.info);
+    const device = resolveDevice(options.device);
+    const precision = resolvePrecision(options.precision, device);
+    torch.manualSeed(options.seed);
+    const network = createNetworkFor(options, splits.info);
+    return new Training({ ...hooks, runDir, options, splits, network, device, precision }).run(checkpoint);
+  });
+}
+
+/** A network for a dataset: the number of features follows from the options and the data. */
+export function createNetworkFor(options: TrainOptions, info: DatasetInfo): Network {
+  const features = numInputFeatures({
+    numInputSteps: options.num_input_steps,
+    state: info.features.length,
+    statics: info.statics.names.length,
+    forcing: info.forcingNames.length,
+  });
+  return createNetwork(options.model, features, info.features.length, options.model_settings, info.grid.shape);
+}
+
+/** Reads `model_conf` and checks the settings, so that the run folder holds what was used. */
+function resolveModelSettings(options: TrainOptions): TrainOptions {
+  const schema = networks.get(options.model).settings;
+  const file = options.model_conf === null ? {} : loadConfig(options.model_conf, schema);
+  const given = { ...(file as object), ...options.model_settings };
+  const checked = schema.safeParse(given);
+  // A wrong setting is reported by createNetwork, with its place.
+  return {
+    ...options,
+    model: networks.get(options.model).modelName,
+    model_settings: checked.success ? { ...checked.data } : given,
+  };
+}
+
+async function withDataset<T>(
+  options: TrainOptions,
+  hooks: TrainHooks,
+  fn: (splits: DatasetSplits) => Promise<T>,
+): Promise<T> {
+  if (hooks.dataset !== undefined) return fn(hooks.dataset);
+  const splits = await openDataset(options.dataset, {
+    numInputSteps: options.num_input_steps,
+    numPredStepsTrain: options.num_pred_steps_train,
+    numPredStepsValTest: options.num_pred_steps_val_test,
+    onNan: options.on_nan,
+    cacheDir: options.cache_dir ?? undefined,
+    confPath: options.dataset_conf ?? undefined,
+    overrides: options.data === null ? undefined : { source: options.data },
+    progress: hooks.progress,
+  });
+  try {
+    return await fn(splits);
+  } finally {
+    await splits.close();
+  }
+}

@@ -1,0 +1,312 @@
+// The loop of one training run: epochs, batches, records, checkpoints, early stopping, interrupts. The arithmetic is in
+// learner.ts, the scores in validation.ts. Exact resume: everything that decides the next step is in the checkpoint; the order
+// of samples follows from (seed, epoch).
+
+import { join } from "node:path";
+import { InterruptedError, isFoehnError, NumericalError } from "../core/errors.js";
+import { type Progress, silentProgress } from "../core/progress.js";
+import { batches, numBatches } from "../datasets/batches.js";
+import type { DatasetInfo, DatasetSplits, ItemBatch } from "../datasets/dataset.js";
+import type { Network, NetworkSettings } from "../models/network.js";
+import { disposeBatch, moveBatch } from "./batch.js";
+import type { EpochRecord, StepRecord, TrainingCallback, TrainingEnd } from "./callbacks.js";
+import { type Checkpoint, CheckpointFolder, type CheckpointName } from "./checkpoints.js";
+import { Learner } from "./learner.js";
+import { MetricsLog } from "./metrics-log.js";
+import type { TrainOptions } from "./options.js";
+import type { Precision } from "./precision.js";
+import { addToMean, initialState, type TrainingState, takeMean } from "./state.js";
+import type { StrategyName } from "./strategies/registry.js";
+import { type ValidationScores, validate } from "./validation.js";
+
+/** A finished training. */
+export interface TrainResult {
+  readonly runDir: string;
+  readonly bestCheckpoint: string;
+  readonly lastCheckpoint: string;
+  /** On the CPU, in evaluation mode, with the weights of the best checkpoint. */
+  readonly network: Network;
+  readonly info: DatasetInfo;
+  readonly settings: NetworkSettings;
+  readonly strategy: StrategyName;
+  readonly history: readonly EpochRecord[];
+  readonly metricsPath: string;
+}
+
+/** What a run is made of. */
+export interface TrainingInput {
+  readonly runDir: string;
+  readonly options: TrainOptions;
+  readonly splits: DatasetSplits;
+  readonly network: Network;
+  readonly device: string;
+  readonly precision: Precision;
+  readonly progress?: Progress | undefined;
+  /** Aborting it stops after the current batch, with `last` saved. */
+  readonly signal?: AbortSignal | undefined;
+  readonly callbacks?: readonly TrainingCallback[] | undefined;
+}
+
+/** One run of the loop. */
+export class Training {
+  readonly #input: TrainingInput;
+  readonly #learner: Learner;
+  readonly #checkpoints: CheckpointFolder;
+  readonly #progress: Progress;
+  readonly #batchesPerEpoch: number;
+  #state = initialState();
+  #log: MetricsLog | undefined;
+  #lastStepAt = 0;
+
+  constructor(input: TrainingInput) {
+    const { options, splits, network, device, precision, runDir } = input;
+    this.#input = input;
+    this.#progress = input.progress ?? silentProgress;
+    this.#checkpoints = new CheckpointFolder(join(runDir, "checkpoints"));
+    this.#batchesPerEpoch = numBatches(splits.train, {
+      batchSize: options.batch_size,
+      limit: options.limit_train_batches ?? undefined,
+    });
+    const stepsPerEpoch = Math.ceil(this.#batchesPerEpoch / options.accumulate_grad_batches);
+    this.#learner = new Learner({
+      network,
+      info: splits.info,
+      options,
+      precision,
+      device,
+      totalSteps: stepsPerEpoch * options.epochs,
+    });
+  }
+
+  /** Trains to the end, from a checkpoint or from the start. */
+  async run(checkpoint: Checkpoint<TrainingState> | null): Promise<TrainResult> {
+    const { runDir, options, splits } = this.#input;
+    const metricsPath = join(runDir, "metrics.jsonl");
+    let reason: TrainingEnd["reason"] = "failed";
+    try {
+      if (checkpoint !== null) {
+        this.#state = checkpoint.state;
+        this.#learner.restore(checkpoint);
+        for (const tensor of [...checkpoint.model.values(), ...checkpoint.optimizer.values()]) tensor.dispose();
+      }
+      this.#log = new MetricsLog(metricsPath, this.#state.metrics_bytes);
+      await this.#tell((callback) =>
+        callback.onStart?.({ runDir, options, info: splits.info, isResumed: checkpoint !== null }),
+      );
+      while (this.#state.epoch < options.epochs && !this.#state.is_stopped_early) await this.#epoch();
+      reason = this.#state.is_stopped_early ? "early-stopping" : "completed";
+      return await this.#result(metricsPath);
+    } catch (error) {
+      if (isFoehnError(error, "interrupted")) reason = "interrupted";
+      throw error;
+    } finally {
+      this.#log?.close();
+      this.#learner.dispose();
+      await this.#tell((callback) => callback.onEnd?.({ runDir, reason }));
+    }
+  }
+
+  async #epoch(): Promise<void> {
+    const { options, splits } = this.#input;
+    const state = this.#state;
+    const startedAt = performance.now() - 1000 * state.epoch_seconds;
+    this.#lastStepAt = performance.now();
+    this.#progress.start(`epoch ${state.epoch + 1}/${options.epochs}`, this.#batchesPerEpoch);
+    const loader = batches(splits.train, {
+      batchSize: options.batch_size,
+      shuffleSeed: options.seed,
+      epoch: state.epoch,
+      limit: this.#batchesPerEpoch,
+      startAt: state.batch,
+    });
+    for await (const loaded of loader) {
+      const batch = moveBatch(loaded, this.#input.device);
+      try {
+        this.#trainOn(batch);
+      } finally {
+        disposeBatch(batch);
+      }
+      state.epoch_seconds = (performance.now() - startedAt) / 1000;
+      const stepped = await this.#stepIfDue();
+      this.#progress.update(state.batch, { loss: state.epoch_loss.sum / state.epoch_loss.count });
+      await new Promise(setImmediate); // let Ctrl-C in
+      await this.#stopIfAsked();
+      if (stepped && options.checkpoint_every_steps !== null && state.step % options.checkpoint_every_steps === 0) {
+        await this.#save(["last"]);
+      }
+    }
+    await this.#finishEpoch(startedAt);
+  }
+
+  /** Forward and backward; a loss that is not finite ends the training before anything is changed or saved. */
+  #trainOn(batch: ItemBatch): void {
+    const { options, runDir } = this.#input;
+    const state = this.#state;
+    const windowStart = state.batch - state.window.count;
+    const windowSize = Math.min(options.accumulate_grad_batches, this.#batchesPerEpoch - windowStart);
+    const loss = this.#learner.accumulate(batch, 1 / windowSize);
+    if (!Number.isFinite(loss)) {
+      const kept = this.#checkpoints.has("last")
+        ? ` The last good checkpoint is ${this.#checkpoints.linkPath("last")}.`
+        : "";
+      throw new NumericalError(
+        `the loss is ${loss} at step ${state.step + 1} (epoch ${state.epoch + 1}, batch ${state.batch + 1})`,
+        {
+          where: runDir,
+          hint: `lower --lr, set --gradient-clip-norm 1, or look for unusual values in the data.${kept}`,
+        },
+      );
+    }
+    addToMean(state.window, loss);
+    addToMean(state.epoch_loss, loss);
+    state.batch++;
+  }
+
+  async #stepIfDue(): Promise<boolean> {
+    const { options } = this.#input;
+    const state = this.#state;
+    if (state.window.count < options.accumulate_grad_batches && state.batch < this.#batchesPerEpoch) return false;
+    const lr = this.#learner.step();
+    state.step++;
+    const now = performance.now();
+    const record: StepRecord = {
+      kind: "step",
+      step: state.step,
+      epoch: state.epoch + 1,
+      train_loss: takeMean(state.window),
+      lr,
+      seconds: (now - this.#lastStepAt) / 1000,
+    };
+    this.#lastStepAt = now;
+    this.#log!.write(record);
+    await this.#tell((callback) => callback.onStep?.(record));
+    return true;
+  }
+
+  /** Validation, records, best and last checkpoints, early stopping. */
+  async #finishEpoch(startedAt: number): Promise<void> {
+    const { options } = this.#input;
+    const state = this.#state;
+    const epoch = state.epoch + 1;
+    const isDue = epoch % options.val_interval === 0 || epoch === options.epochs;
+    const scores = isDue ? await this.#validate() : null;
+    const trainLoss = takeMean(state.epoch_loss);
+    const record: EpochRecord = {
+      kind: "epoch",
+      epoch,
+      step: state.step,
+      train_loss: trainLoss,
+      val_loss: scores?.loss ?? null,
+      val_loss_by_lead: scores?.lossByLead ?? null,
+      val_rmse: scores?.rmse ?? null,
+      seconds: (performance.now() - startedAt) / 1000,
+    };
+    this.#learner.checkWeights(`epoch ${epoch}, step ${state.step}`);
+    if (scores !== null && !Number.isFinite(scores.loss)) {
+      throw new NumericalError(`the validation loss is ${scores.loss} after epoch ${epoch} (step ${state.step})`, {
+        where: this.#input.runDir,
+        hint: "the rollout diverges: lower --lr, or train with more --num-pred-steps-train",
+      });
+    }
+    this.#log!.write(record);
+    state.history.push(record);
+    state.epoch = epoch;
+    state.batch = 0;
+    state.epoch_seconds = 0;
+
+    // Without a validation split the training loss decides.
+    const value = this.#input.splits.valid.length === 0 ? trainLoss : (scores?.loss ?? null);
+    const isBest =
+      value !== null && (state.best === null || value < state.best.value - options.early_stopping_min_delta);
+    if (isBest) {
+      state.best = { value, epoch, step: state.step };
+      state.stale_validations = 0;
+    } else if (value !== null) {
+      state.stale_validations++;
+      const patience = options.early_stopping_patience;
+      state.is_stopped_early = patience !== null && state.stale_validations >= patience;
+    }
+    await this.#save(isBest ? ["last", "best"] : ["last"]);
+    this.#progress.finish(summary(record, isBest));
+    await this.#tell((callback) => callback.onEpoch?.(record));
+    await this.#stopIfAsked();
+  }
+
+  async #validate(): Promise<ValidationScores | null> {
+    const { options, splits, precision, device, signal } = this.#input;
+    const all = Math.ceil(splits.valid.length / options.batch_size);
+    const limit = options.limit_val_batches ?? options.limit_train_batches;
+    this.#progress.start("validation", Math.min(all, limit ?? all));
+    try {
+      return await validate(splits.valid, {
+        context: this.#learner.context,
+        loss: this.#learner.loss,
+        info: splits.info,
+        precision,
+        device,
+        batchSize: options.batch_size,
+        limit,
+        signal,
+        onBatch: (done) => this.#progress.update(done),
+      });
+    } catch (error) {
+      // The epoch's batches are done: a resume repeats the validation only.
+      if (isFoehnError(error, "interrupted")) await this.#interrupt();
+      throw error;
+    }
+  }
+
+  async #stopIfAsked(): Promise<void> {
+    if (this.#input.signal?.aborted) await this.#interrupt();
+  }
+
+  async #interrupt(): Promise<never> {
+    const { runDir, signal } = this.#input;
+    const { step, epoch, batch } = this.#state;
+    await this.#save(["last"]);
+    this.#progress.finish();
+    throw new InterruptedError(`training was interrupted at step ${step} (epoch ${epoch + 1}, batch ${batch})`, {
+      where: runDir,
+      hint: `go on with: foehn train --resume ${runDir}`,
+      cause: signal?.reason,
+    });
+  }
+
+  async #save(links: readonly CheckpointName[]): Promise<void> {
+    this.#state.metrics_bytes = this.#log!.bytes;
+    await this.#checkpoints.save(this.#state.step, links, () => this.#learner.checkpoint(this.#state));
+  }
+
+  async #result(metricsPath: string): Promise<TrainResult> {
+    const { runDir, options, splits, network } = this.#input;
+    const best = this.#checkpoints.has("best") ? "best" : "last";
+    const { model, optimizer } = await this.#checkpoints.load<TrainingState>(best);
+    network.to({ device: "cpu" });
+    network.loadStateDict(model);
+    network.eval();
+    for (const tensor of [...model.values(), ...optimizer.values()]) tensor.dispose();
+    return {
+      runDir,
+      bestCheckpoint: this.#checkpoints.linkPath(best),
+      lastCheckpoint: this.#checkpoints.linkPath("last"),
+      network,
+      info: splits.info,
+      settings: network.settings,
+      strategy: options.strategy,
+      history: this.#state.history,
+      metricsPath,
+    };
+  }
+
+  async #tell(call: (callback: TrainingCallback) => void | Promise<void> | undefined): Promise<void> {
+    for (const callback of this.#input.callbacks ?? []) await call(callback);
+  }
+}
+
+function summary(record: EpochRecord, isBest: boolean): string {
+  const parts = [`epoch ${record.epoch}`, `train loss ${record.train_loss.toPrecision(4)}`];
+  if (record.val_loss !== null)
+    parts.push(`validation loss ${record.val_loss.toPrecision(4)}${isBest ? " (best)" : ""}`);
+  parts.push(`${record.seconds.toFixed(1)} s`);
+  return parts.join(" · ");
+}
