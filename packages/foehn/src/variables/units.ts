@@ -77,7 +77,7 @@ const phrases: readonly (readonly [RegExp, string])[] = [
   [/\bgeopotential (metre|meter)s?\b/i, "gpm"],
 ];
 
-/** The factors of a unit text in the order written, powers merged: `[["kg", 1], ["m", -2]]`; undefined when it is not a unit. */
+/** The factors of a unit text in the order written: `[["kg", 1], ["m", -2]]`; undefined when it is not a unit. */
 function factorsOf(text: string): [symbol: string, power: number][] | undefined {
   let source = text.trim();
   for (const [pattern, replacement] of phrases) source = source.replace(pattern, replacement).trim();
@@ -93,11 +93,7 @@ function factorsOf(text: string): [symbol: string, power: number][] | undefined 
     sign = match[1] === "/" ? -1 : 1;
     const symbol = match[2]!;
     const power = sign * Number(match[3] ?? match[4] ?? 1);
-    if (symbol !== "1") {
-      const known = factors.find(([name]) => name === symbol);
-      if (known) known[1] += power;
-      else factors.push([symbol, power]);
-    }
+    if (symbol !== "1") factors.push([symbol, power]);
     at = token.lastIndex;
   }
   return factors;
@@ -138,6 +134,7 @@ export function parseUnit(text: string): Unit {
 export function normaliseUnits(text: string): string {
   const factors = factorsOf(text);
   if (!factors) return text.trim();
+  // Equal symbols stay apart: `kg kg-1` says more than `1`.
   const parts = factors
     .filter(([, power]) => power !== 0)
     .map(([symbol, power]) => {
