@@ -93,7 +93,10 @@ function factorsOf(text: string): [symbol: string, power: number][] | undefined 
     sign = match[1] === "/" ? -1 : 1;
     const symbol = match[2]!;
     const power = sign * Number(match[3] ?? match[4] ?? 1);
-    if (symbol !== "1") factors.push([symbol, power]);
+    // Repeated divisors merge (`m/s/s`); `kg kg-1` stays, because it says more than `1`.
+    const known = factors.find(([name, before]) => name === symbol && Math.sign(before) === Math.sign(power));
+    if (known) known[1] += power;
+    else if (symbol !== "1") factors.push([symbol, power]);
     at = token.lastIndex;
   }
   return factors;
@@ -134,7 +137,6 @@ export function parseUnit(text: string): Unit {
 export function normaliseUnits(text: string): string {
   const factors = factorsOf(text);
   if (!factors) return text.trim();
-  // Equal symbols stay apart: `kg kg-1` says more than `1`.
   const parts = factors
     .filter(([, power]) => power !== 0)
     .map(([symbol, power]) => {
