@@ -173,6 +173,22 @@ def optim():
             optimizer.step()
             schedule.step()
         out[f"schedule:{name}"] = torch.tensor(rates, dtype=torch.float64)
+    torch.manual_seed(0)
+    layers = []
+    for inputs in (4, 8, 8):
+        layers += [nn.Conv2d(inputs, 8, 3, padding="same", bias=False), nn.BatchNorm2d(8), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Dropout(0.1), nn.Conv2d(8, 4, 1))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    x = torch.randn(2, 4, 16, 16)
+    losses = []
+    for _ in range(10):
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(x), x)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.detach())
+    out["cnn:losses"] = torch.stack(losses)
     save("optim.npz", out)
 
 

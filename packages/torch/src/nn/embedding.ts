@@ -3,6 +3,7 @@
 import { empty } from "../creation.js";
 import * as ops from "../generated/functions.js";
 import { noGrad } from "../guards.js";
+import { scope } from "../scope.js";
 import type { Tensor } from "../tensor.js";
 import { normal_ } from "./init.js";
 import { Module } from "./module.js";
@@ -28,7 +29,7 @@ export class Embedding extends Module {
   resetParameters(): void {
     normal_(this.weight);
     const row = this.paddingIdx;
-    if (row !== null) noGrad(() => this.weight.select(0, row).zero_());
+    if (row !== null) noGrad(() => scope(() => void this.weight.select(0, row).zero_()));
   }
 
   override forward(indices: Tensor): Tensor {

@@ -208,6 +208,25 @@ describe("Module", () => {
   });
 });
 
+describe("leftovers", () => {
+  it("are not made by building, moving, loading, zeroing or asking for parameters", () => {
+    const net = () =>
+      new nn.Sequential(new nn.Conv2d(2, 3, 3), new nn.BatchNorm2d(3), new nn.Embedding(4, 2, { paddingIdx: 1 }));
+    const before = held();
+    const model = net();
+    const own = model.parameters().length + model.buffers().length;
+    expect(held() - before).toBe(own);
+    model.to({ dtype: "float64", memoryFormat: "channels_last" });
+    torch.scope(() => model.parameters()[0]!.sum().backward());
+    model.zeroGrad({ setToNone: false });
+    model.zeroGrad();
+    torch.scope(() => void model.loadStateDict(net().stateDict()));
+    expect(held() - before).toBe(own);
+    model.dispose();
+    expect(held()).toBe(before);
+  });
+});
+
 describe("containers and other layers", () => {
   it("Sequential takes modules, records and Maps, and keeps the order", () => {
     const add = (n: number) => {

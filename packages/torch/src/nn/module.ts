@@ -2,7 +2,7 @@
 // Fields that hold a Module or a Parameter are found by themselves (own enumerable properties, in order of assignment), so a
 // field's name IS its state-dict key. Plain tensors are not state: register them as buffers.
 import { noGrad } from "../guards.js";
-import { tensorsOf } from "../scope.js";
+import { scope, tensorsOf } from "../scope.js";
 import { Tensor } from "../tensor.js";
 import { Parameter } from "./parameter.js";
 import { compareStateDict, type LoadResult } from "./state-dict.js";
@@ -261,14 +261,16 @@ export abstract class Module {
         ...(target.memoryFormat !== undefined && tensor.ndim === 4 && { memoryFormat: target.memoryFormat }),
       });
     };
-    noGrad(() => {
-      for (const parameter of this.parameters()) {
-        const gradient = parameter.grad;
-        parameter.setData(moved(parameter));
-        if (gradient !== null) parameter.grad = moved(gradient);
-      }
-      for (const buffer of this.buffers()) buffer.setData(moved(buffer));
-    });
+    noGrad(() =>
+      scope(() => {
+        for (const parameter of this.parameters()) {
+          const gradient = parameter.grad;
+          parameter.setData(moved(parameter));
+          if (gradient !== null) parameter.grad = moved(gradient);
+        }
+        for (const buffer of this.buffers()) buffer.setData(moved(buffer));
+      }),
+    );
     return this;
   }
 
@@ -311,10 +313,14 @@ export abstract class Module {
 
 /** Forgets the gradients of parameters, or fills them with zeros. */
 export function zeroGradients(parameters: Iterable<Tensor>, setToNone: boolean): void {
-  for (const parameter of parameters) {
-    if (setToNone) parameter.grad = null;
-    else noGrad(() => parameter.grad?.zero_());
-  }
+  noGrad(() =>
+    scope(() => {
+      for (const parameter of parameters) {
+        if (setToNone) parameter.grad = null;
+        else parameter.grad?.zero_();
+      }
+    }),
+  );
 }
 
 function join(prefix: string, name: string): string {

@@ -94,6 +94,29 @@ describe("optimizers", () => {
     },
   );
 
+  it("trains a small network, dropout included, to PyTorch's losses from nothing but the seed", () => {
+    torch.manualSeed(0);
+    const block = (inputs: number) => [
+      new nn.Conv2d(inputs, 8, 3, { padding: "same", bias: false }),
+      new nn.BatchNorm2d(8),
+      new nn.ReLU(),
+    ];
+    const model = new nn.Sequential(...block(4), ...block(8), ...block(8), new nn.Dropout(0.1), new nn.Conv2d(8, 4, 1));
+    const optimizer = new optim.AdamW(model.parameters(), { lr: 1e-3 });
+    const x = torch.randn([2, 4, 16, 16]);
+    const losses = Array.from({ length: 10 }, () =>
+      torch.scope(() => {
+        optimizer.zeroGrad();
+        const loss = nn.functional.mseLoss(model.forward(x), x);
+        loss.backward();
+        optim.clipGradNorm(model.parameters(), 1);
+        optimizer.step();
+        return loss.item();
+      }),
+    );
+    expectClose(losses, values("cnn:losses"), 1e-5);
+  });
+
   it("refuses a state that does not fit, and parameters given twice or not at all", () => {
     const model = startModel();
     const optimizer = new optim.Adam(model.parameters());

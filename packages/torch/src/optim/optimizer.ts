@@ -102,9 +102,7 @@ export abstract class Optimizer<S extends GroupSettings> {
 
   /** Forgets all gradients (`setToNone`, the default) or fills them with zeros. */
   zeroGrad({ setToNone = true }: { readonly setToNone?: boolean } = {}): void {
-    scope(() => {
-      for (const group of this.paramGroups) zeroGradients(group.params, setToNone);
-    });
+    for (const group of this.paramGroups) zeroGradients(group.params, setToNone);
   }
 
   /** Settings and state. The tensors share memory with the optimizer, except the step counts: save them before the next step. */
