@@ -20,13 +20,19 @@ export function coastlinePath(view: MapView): string {
   return geoPath(view.projection).digits(1)(coastlines(resolution)) ?? "";
 }
 
-/** The coastlines as two strokes: a pale casing so that they show on dark colours, and the line itself. */
-export function coastlineElements(path: string): string {
-  if (path === "") return "";
-  const stroke = { d: path, fill: "none", "stroke-linejoin": "round" };
+/** Definition of a path under the id `coast`, for {@link coastlineStrokes} to draw in every panel of a figure. */
+export function coastlineDefinition(path: string): string {
+  return path === ""
+    ? ""
+    : el("defs", {}, el("path", { id: "coast", d: path, fill: "none", "stroke-linejoin": "round" }));
+}
+
+/** The defined coastlines as two strokes: a pale casing so that they show on dark colours, and the line itself. */
+export function coastlineStrokes(): string {
+  const href = { "xlink:href": "#coast" };
   return (
-    el("path", { ...stroke, stroke: "#ffffff", "stroke-opacity": 0.55, "stroke-width": 1.9 }) +
-    el("path", { ...stroke, stroke: "#15181f", "stroke-width": 0.8 })
+    el("use", { ...href, stroke: "#ffffff", "stroke-opacity": 0.55, "stroke-width": 1.9 }) +
+    el("use", { ...href, stroke: "#15181f", "stroke-width": 0.8 })
   );
 }
 

@@ -13,10 +13,10 @@ export interface ForecastMapData {
   /** (ny, nx), row-major, physical units; NaN = missing. */
   readonly forecast: Float32Array;
   /** The analysis at the valid time; without it only the forecast is drawn. */
-  readonly truth?: Float32Array;
+  readonly truth?: Float32Array | undefined;
   /** Short name; chooses the colours. */
   readonly variable: string;
-  readonly longName?: string;
+  readonly longName?: string | undefined;
   readonly units: string;
   /** Epoch seconds UTC. */
   readonly validTime: number;
@@ -25,12 +25,14 @@ export interface ForecastMapData {
 
 export interface ForecastMapOptions {
   /** Shared range of forecast and truth instead of their own; keeps the frames of an animation comparable. */
-  readonly scale?: ColourScale;
-  readonly errorScale?: ColourScale;
+  readonly scale?: ColourScale | undefined;
+  readonly errorScale?: ColourScale | undefined;
   /** Leave the error panel away. */
-  readonly error?: boolean;
+  readonly error?: boolean | undefined;
   /** Words after the title, e.g. the model's name. */
-  readonly model?: string;
+  readonly model?: string | undefined;
+  /** False where the data are not of this Earth. Default true. */
+  readonly coastlines?: boolean | undefined;
 }
 
 /** Area-weighted error numbers over the cells where both fields have values; NaN when there are none. */
@@ -70,6 +72,7 @@ export function drawForecastMap(data: ForecastMapData, options: ForecastMapOptio
     title: `${capitalise(name)}${model}: ${formatLead(data.leadHours)} forecast`,
     subtitle: `valid ${formatTimeShort(data.validTime)} UTC  ·  initialised ${formatTimeShort(data.validTime - data.leadHours * 3600)} UTC`,
     caption,
+    coastlines: options.coastlines,
   });
 }
 
@@ -79,11 +82,13 @@ export interface ErrorMapData {
   readonly error: Float32Array;
   readonly kind: "rmse" | "mae" | "bias";
   readonly variable: string;
-  readonly longName?: string;
+  readonly longName?: string | undefined;
   readonly units: string;
-  readonly leadHours?: number;
+  readonly leadHours?: number | undefined;
   /** Number of forecasts behind the statistic. */
-  readonly dates?: number;
+  readonly dates?: number | undefined;
+  /** False where the data are not of this Earth. Default true. */
+  readonly coastlines?: boolean | undefined;
 }
 
 const statisticNames = { rmse: "RMSE", mae: "Mean absolute error", bias: "Bias" } as const;
@@ -102,6 +107,7 @@ export function drawErrorMap(data: ErrorMapData): Figure {
     title: `${statistic} of ${quantityName(data)}`,
     subtitle: data.dates === undefined ? "" : `over ${data.dates} forecast${data.dates === 1 ? "" : "s"}`,
     caption: rangeCaption(statistic, error, units),
+    coastlines: data.coastlines,
   });
 }
 
@@ -136,7 +142,9 @@ export function formatLead(hours: number): string {
 function errorCaption({ rmse, bias, largest }: ErrorSummary, units: string): string {
   if (Number.isNaN(rmse)) return "Forecast and truth have no point in common.";
   const unit = unitSuffix(units);
-  const signed = bias > 0 ? `+${formatNumber(bias)}` : formatNumber(bias);
+  // Rounding noise of a sum over the grid is not a bias.
+  const rounded = Math.abs(bias) < 1e-4 * rmse ? 0 : bias;
+  const signed = rounded > 0 ? `+${formatNumber(rounded)}` : formatNumber(rounded);
   return `Area-weighted RMSE ${formatNumber(rmse)}${unit}, bias ${signed}${unit}; largest error ${formatNumber(largest)}${unit}.`;
 }
 
@@ -152,7 +160,13 @@ function unitSuffix(units: string): string {
   return pretty === "" ? "" : ` ${pretty}`;
 }
 
-function quantityName({ variable, longName }: { readonly variable: string; readonly longName?: string }): string {
+function quantityName({
+  variable,
+  longName,
+}: {
+  readonly variable: string;
+  readonly longName?: string | undefined;
+}): string {
   return longName === undefined || longName === "" || longName === variable ? variable : `${longName} (${variable})`;
 }
 

@@ -9,7 +9,7 @@ import { fieldScale } from "./palettes.js";
 export interface GifFrame {
   /** (ny, nx), physical units. */
   readonly forecast: Float32Array;
-  readonly truth?: Float32Array;
+  readonly truth?: Float32Array | undefined;
   /** Epoch seconds UTC. */
   readonly validTime: number;
   readonly leadHours: number;
@@ -18,18 +18,20 @@ export interface GifFrame {
 export interface ForecastGifData {
   readonly grid: Grid;
   readonly variable: string;
-  readonly longName?: string;
+  readonly longName?: string | undefined;
   readonly units: string;
   readonly frames: readonly GifFrame[];
 }
 
 export interface GifOptions {
   /** Milliseconds per frame; the last frame stays three times as long. */
-  readonly delayMs?: number;
+  readonly delayMs?: number | undefined;
   /** Pixels per SVG unit. */
-  readonly scale?: number;
+  readonly scale?: number | undefined;
   /** Words after the title, e.g. the model's name. */
-  readonly model?: string;
+  readonly model?: string | undefined;
+  /** False where the data are not of this Earth. Default true. */
+  readonly coastlines?: boolean | undefined;
 }
 
 /** The part of gifenc that is used; the package has no types. */
@@ -44,9 +46,9 @@ interface Gifenc {
 }
 
 interface GifencFrameOptions {
-  readonly palette?: readonly (readonly number[])[];
+  readonly palette?: readonly (readonly number[])[] | undefined;
   readonly delay: number;
-  readonly repeat?: number;
+  readonly repeat?: number | undefined;
 }
 
 // The package's ES module entry is not declared as such, so Node's import would load the CommonJS build without named exports.
@@ -61,8 +63,8 @@ export function forecastGif(data: ForecastGifData, options: GifOptions = {}): Ui
   const { delayMs = 250 } = options;
   const draw = (frame: GifFrame) => {
     const figure = drawForecastMap(
-      { grid, variable, units, ...(data.longName === undefined ? {} : { longName: data.longName }), ...frame },
-      { scale, error: false, ...(options.model === undefined ? {} : { model: options.model }) },
+      { grid, variable, units, longName: data.longName, ...frame },
+      { scale, error: false, model: options.model, coastlines: options.coastlines },
     );
     return toPixels(figure.svg, { scale: options.scale ?? 1 });
   };

@@ -1,7 +1,7 @@
 // Puts map panels, colour bars, title and caption on a page: beside each other with bars below for compact regions, under each other with
 // bars at the right for wide ones (global maps), so that neither wastes paper. Knows nothing of forecasts.
 import type { Grid } from "../grid/grid.js";
-import { coastlinePath } from "./coastlines.js";
+import { coastlineDefinition, coastlinePath } from "./coastlines.js";
 import { colourBar, horizontalBarHeight, missingKey, verticalBarWidth } from "./colour-bar.js";
 import { createFigure, type Figure } from "./figure.js";
 import { latitudeLabelWidth, longitudeLabelHeight, mapPanel } from "./map-panel.js";
@@ -25,12 +25,15 @@ export interface MapPage {
   readonly title: string;
   readonly subtitle: string;
   readonly caption: string;
+  /** False for fields of a planet without these shores (synthetic data). Default true. */
+  readonly coastlines?: boolean | undefined;
 }
 
 const margin = 18;
 const titleHeight = 58;
 const headingHeight = 22;
 const gap = 22;
+const minPitch = 118;
 
 /** Draws the page. Coastlines are projected once for all panels. */
 export function mapPage(page: MapPage): Figure {
@@ -62,25 +65,27 @@ function rowPage(page: MapPage): Figure {
     panels.length === 1 ? 560 : 420,
     Math.max(190, Math.sqrt(aspect * (panels.length === 1 ? 150_000 : 85_000))),
   );
-  if (panelWidth / aspect > 460) panelWidth = Math.max(90, 460 * aspect);
+  if (panelWidth / aspect > 460) panelWidth = Math.max(20, 460 * aspect);
   const view = mapView(grid, Math.round(panelWidth));
-  const coast = coastlinePath(view);
+  const coast = page.coastlines === false ? "" : coastlinePath(view);
   const left = margin + latitudeLabelWidth;
-  const content = panels.length * view.width + (panels.length - 1) * gap;
+  // Slim panels stand as far apart as their headings need.
+  const pitch = Math.max(view.width + gap, minPitch);
+  const content = (panels.length - 1) * pitch + view.width;
   // A slim map still needs room for its title.
   const width = Math.max(left + content + margin, 400);
   const shift = (width - (left + content + margin)) / 2;
   const top = titleHeight + headingHeight;
   const barTop = top + view.height + longitudeLabelHeight + 12;
-  const parts: string[] = [];
+  const parts: string[] = [coastlineDefinition(coast)];
   panels.forEach((spec, i) => {
-    const panel = mapPanel({ view, grid, coast, ...spec, latitudeLabels: i === 0 });
-    parts.push(group(left + shift + i * (view.width + gap), top, panel));
+    const panel = mapPanel({ view, grid, coast: coast !== "", ...spec, latitudeLabels: i === 0 });
+    parts.push(group(left + shift + i * pitch, top, panel));
   });
   barsOf(panels).forEach(({ first, last, spec }, i) => {
-    const span = (last - first + 1) * view.width + (last - first) * gap;
+    const span = (last - first) * pitch + view.width;
     const length = Math.min(span, 520);
-    const x = left + shift + first * (view.width + gap) + (span - length) / 2;
+    const x = left + shift + first * pitch + (span - length) / 2;
     const { scale, barLabel: label } = spec;
     parts.push(group(x, barTop, colourBar({ scale, length, label, orientation: "horizontal", id: `bar${i}` })));
   });
@@ -90,14 +95,14 @@ function rowPage(page: MapPage): Figure {
 function stackedPage(page: MapPage): Figure {
   const { grid, panels } = page;
   const view = mapView(grid, 600);
-  const coast = coastlinePath(view);
+  const coast = page.coastlines === false ? "" : coastlinePath(view);
   const left = margin + latitudeLabelWidth;
   const top = titleHeight + headingHeight;
   const pitch = view.height + headingHeight + 12;
-  const parts: string[] = [];
+  const parts: string[] = [coastlineDefinition(coast)];
   panels.forEach((spec, i) => {
     const longitudeLabels = i === panels.length - 1;
-    const panel = mapPanel({ view, grid, coast, ...spec, latitudeLabels: true, longitudeLabels });
+    const panel = mapPanel({ view, grid, coast: coast !== "", ...spec, latitudeLabels: true, longitudeLabels });
     parts.push(group(left, top + i * pitch, panel));
   });
   let barWidth = 0;

@@ -1,6 +1,6 @@
 // One map: field, graticule, coastlines, frame, degree labels and a heading. Figures with maps are made of these.
 import type { Grid } from "../grid/grid.js";
-import { coastlineElements } from "./coastlines.js";
+import { coastlineStrokes } from "./coastlines.js";
 import { type MapView, xOf, yOf } from "./map-view.js";
 import type { ColourScale } from "./palettes.js";
 import { rasterImage } from "./raster.js";
@@ -20,8 +20,8 @@ export interface MapPanelOptions {
   /** (ny, nx), row-major. */
   readonly values: ArrayLike<number>;
   readonly scale: ColourScale;
-  /** SVG path data from `coastlinePath(view)`: the same for all panels of a figure. */
-  readonly coast: string;
+  /** Draw the coastlines that the figure defines once for all its panels. */
+  readonly coast: boolean;
   readonly heading: string;
   /** Degree labels on the left (the panels to the right share them). */
   readonly latitudeLabels: boolean;
@@ -37,7 +37,7 @@ export function mapPanel(options: MapPanelOptions): string {
     el("rect", { width, height, fill: "#ffffff" }),
     rasterImage(view, grid, values, scale),
     graticule(view, options.latitudeLabels, options.longitudeLabels ?? true),
-    coastlineElements(coast),
+    coast ? coastlineStrokes() : "",
     el("rect", { width, height, fill: "none", stroke: ink.frame, "stroke-width": 0.9 }),
   ].join("");
 }

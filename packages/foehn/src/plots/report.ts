@@ -15,33 +15,33 @@ export type Facts = Readonly<Record<string, unknown>>;
 /** A figure with the words around it: SVG, or the bytes of a GIF or PNG file. */
 export interface ReportFigure {
   readonly title: string;
-  readonly caption?: string;
+  readonly caption?: string | undefined;
   readonly figure: Figure | Uint8Array;
 }
 
 export interface Report {
   readonly title: string;
-  readonly subtitle?: string;
+  readonly subtitle?: string | undefined;
   /** Plain sentences to show first, after those about the scores. */
-  readonly summary?: readonly string[];
+  readonly summary?: readonly string[] | undefined;
   /** What was trained: model, number of parameters, strategy, device, duration … */
-  readonly run?: Facts;
+  readonly run?: Facts | undefined;
   /** On what: dataset, variables, grid, periods … */
-  readonly data?: Facts;
+  readonly data?: Facts | undefined;
   /** Name, path, hash of the package that came out. */
-  readonly package?: Facts;
+  readonly package?: Facts | undefined;
   /** Resolved settings of the run. */
-  readonly settings?: Facts;
+  readonly settings?: Facts | undefined;
   /** Lines of `metrics.jsonl`; the epochs become a table. */
-  readonly history?: readonly TrainingRecord[];
-  readonly scores?: ScoreTableData;
-  /** Units by variable, for the score tables. */
-  readonly units?: Readonly<Record<string, string>>;
-  readonly figures?: readonly ReportFigure[];
+  readonly history?: readonly TrainingRecord[] | undefined;
+  readonly scores?: ScoreTableData | undefined;
+  /** Units by variable instead of those in the score table. */
+  readonly units?: Readonly<Record<string, string>> | undefined;
+  readonly figures?: readonly ReportFigure[] | undefined;
   /** Commands that do it again, in order. */
-  readonly commands?: readonly string[];
+  readonly commands?: readonly string[] | undefined;
   /** Versions, commit, machine, time. */
-  readonly provenance?: Facts;
+  readonly provenance?: Facts | undefined;
 }
 
 /** Writes the report, under its final name only when complete. Parts that are not given are left out. */
@@ -51,7 +51,7 @@ export async function writeReport(path: string, report: Report): Promise<void> {
 
 /** The report as HTML text. */
 export function renderReport(report: Report): string {
-  const units = report.units ?? {};
+  const units = report.units ?? report.scores?.units ?? {};
   const sentences = [...(report.scores ? findings(report.scores, units) : []), ...(report.summary ?? [])];
   const sections = sectionsOf(report, units).filter((section) => section.body !== "");
   const links = sections.map((s) => `<a href="#${s.id}">${s.title}</a>`).join("\n");

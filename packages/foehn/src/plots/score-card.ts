@@ -18,6 +18,7 @@ export function drawScoreCard(table: ScoreTableData, options: ScoreFigureOptions
   const metric = options.metric ?? "rmse";
   const variables = options.variables ?? table.variables;
   const leads = table.lead_hours;
+  const units = options.units ?? table.units ?? {};
   const values = table.model[metric];
   if (!values || variables.length === 0 || leads.length === 0) {
     throw new RangeError(`the score table has no ${metric} to draw`);
@@ -26,7 +27,7 @@ export function drawScoreCard(table: ScoreTableData, options: ScoreFigureOptions
     const scores = leads.map((_, i) => values[variable]?.[i] ?? Number.NaN);
     const reference = table.persistence?.[metric];
     return {
-      label: withUnits(variable, metric === "acc" ? "" : (options.units?.[variable] ?? "")),
+      label: withUnits(variable, metric === "acc" ? "" : (units[variable] ?? "")),
       values: scores,
       texts: formatColumn(scores, 3, metric === "acc" ? 3 : undefined),
       reference: reference && leads.map((_, i) => reference[variable]?.[i] ?? Number.NaN),

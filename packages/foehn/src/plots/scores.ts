@@ -18,21 +18,23 @@ export interface ScoreTableData {
   readonly variables: readonly string[];
   /** Hours after the initial time, ascending. */
   readonly lead_hours: readonly number[];
-  readonly n_dates?: number;
+  readonly n_dates?: number | undefined;
+  /** Units by variable. */
+  readonly units?: Readonly<Record<string, string>> | undefined;
   readonly model: MetricTable;
-  readonly persistence?: MetricTable;
+  readonly persistence?: MetricTable | undefined;
 }
 
 export interface ScoreFigureOptions {
-  readonly metric?: Metric;
+  readonly metric?: Metric | undefined;
   /** Which variables, in this order; all of the table by default. */
-  readonly variables?: readonly string[];
-  /** Units by variable; shown where known. */
-  readonly units?: Readonly<Record<string, string>>;
-  readonly longNames?: Readonly<Record<string, string>>;
-  readonly title?: string;
+  readonly variables?: readonly string[] | undefined;
+  /** Units by variable instead of the table's own. */
+  readonly units?: Readonly<Record<string, string>> | undefined;
+  readonly longNames?: Readonly<Record<string, string>> | undefined;
+  readonly title?: string | undefined;
   /** Name of the model in the key. */
-  readonly modelName?: string;
+  readonly modelName?: string | undefined;
 }
 
 export const metricNames: Readonly<Record<Metric, string>> = {
@@ -67,7 +69,7 @@ export function drawScoreByLead(table: ScoreTableData, options: ScoreFigureOptio
     const column = i % layout.columns;
     if (i > 0 && column === 0) top += layout.height + headingHeight + 12;
     const x = margin + column * (layout.width + 16);
-    const heading = headingOf(variable, metric, options);
+    const heading = headingOf(variable, metric, { ...options, units: options.units ?? table.units ?? {} });
     parts.push(text(x + 4, top + 12, fitText(heading, 12.5, layout.width - 8, true), { size: 12.5, bold: true }));
     parts.push(group(x, top + headingHeight, scorePanel(table, metric, variable, layout)));
   });
@@ -178,7 +180,7 @@ function valueAxis(metric: Metric, values: readonly number[], height: number) {
   if (metric === "acc") {
     high = 1;
     // Correlations near one are compared by their distance from it.
-    low = Math.min(...finite, 1);
+    low = Math.max(-1, Math.min(...finite, 1));
   }
   if (!(high > low)) [low, high] = metric === "acc" ? [0, 1] : [0, 1];
   const count = Math.max(3, Math.floor(height / 48));

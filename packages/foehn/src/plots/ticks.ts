@@ -30,10 +30,12 @@ function cleanMultiple(i: number, step: number): number {
 /** Labels with the fewest decimals that tell all ticks apart; scientific notation for very large or very small values. */
 export function formatTicks(ticks: readonly number[]): string[] {
   const largest = Math.max(0, ...ticks.map(Math.abs));
-  if (largest !== 0 && (largest >= 1e6 || largest < 1e-3)) return ticks.map(formatScientific);
+  // What matters is the distance between ticks, not their size: 876607.2860 and 876607.2865 must not look the same.
+  const spacing = ticks.length > 1 ? Math.abs(ticks[1]! - ticks[0]!) : largest;
+  const isExtreme = largest >= 1e6 || (largest !== 0 && largest < 1e-3);
+  if (isExtreme && spacing >= largest * 1e-3) return ticks.map(formatScientific);
   let decimals = 0;
-  while (decimals < 9 && ticks.some((t) => Math.abs(Number(t.toFixed(decimals)) - t) > Math.abs(t) * 1e-9 + 1e-12))
-    decimals++;
+  while (decimals < 12 && ticks.some((t) => Math.abs(Number(t.toFixed(decimals)) - t) > spacing * 1e-4)) decimals++;
   return ticks.map((t) => withMinus(t.toFixed(decimals)));
 }
 

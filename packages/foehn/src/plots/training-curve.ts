@@ -13,18 +13,18 @@ export interface TrainingRecord {
   readonly kind: "step" | "epoch";
   readonly step: number;
   readonly epoch: number;
-  readonly train_loss?: number | null;
-  readonly val_loss?: number | null;
+  readonly train_loss?: number | null | undefined;
+  readonly val_loss?: number | null | undefined;
   /** Learning rate. */
-  readonly lr?: number | null;
+  readonly lr?: number | null | undefined;
   /** Wall time of the step or epoch. */
-  readonly seconds?: number;
+  readonly seconds?: number | undefined;
 }
 
 export interface TrainingCurveOptions {
-  readonly title?: string;
+  readonly title?: string | undefined;
   /** Logarithmic loss axis; by default when the losses span more than a factor of eight. */
-  readonly log?: boolean;
+  readonly log?: boolean | undefined;
 }
 
 interface Point {
