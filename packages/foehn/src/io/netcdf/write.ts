@@ -141,14 +141,24 @@ export class NetcdfWriter implements ArrayWriter {
     this.#declare(spec, values);
   }
 
-  /** Writes a coordinate of names, such as the variables of a score table. */
-  async writeNames(name: string, values: readonly string[], attributes: ArrayAttributes = {}): Promise<void> {
+  /** Writes names along a dimension: a coordinate of names when it has the dimension's own name (the default). */
+  async writeNames(
+    name: string,
+    values: readonly string[],
+    options: { readonly dimension?: string; readonly attributes?: ArrayAttributes } = {},
+  ): Promise<void> {
+    const { dimension = name, attributes = {} } = options;
+    const size = dimension === name ? values.length : this.#dimensions.get(dimension);
+    if (size !== values.length) {
+      throw new UsageError(`"${name}": ${values.length} names along "${dimension}" of ${size ?? "unknown"} elements`);
+    }
     this.#guard(() => {
       const dataset = this.#file.create_dataset({ name, data: [...values], dtype: "S" });
-      dataset.make_scale(name);
+      if (dimension === name) dataset.make_scale(name);
+      else dataset.attach_scale(0, dimension);
       for (const [key, value] of Object.entries(attributes)) setAttribute(dataset, key, value);
     });
-    this.#dimensions.set(name, values.length);
+    if (dimension === name) this.#dimensions.set(name, values.length);
   }
 
   async writeChunk(name: string, index: readonly number[], values: ArrayValues): Promise<void> {
