@@ -6,8 +6,9 @@ import h5wasm from "h5wasm/node";
 import { DataError, FormatError } from "../../core/errors.js";
 import { withFile } from "../byte-reader.js";
 import type { AttributeValue, ElementType, NumericArray } from "../labelled-arrays.js";
-import { blockOf } from "./blocks.js";
+import { blockOf, runsOf } from "./blocks.js";
 import type { NetcdfDimension, NetcdfFile, NetcdfVariable } from "./read.js";
+import { defaultFill } from "./unpack.js";
 
 type H5Dataset = InstanceType<typeof h5wasm.Dataset>;
 type H5Group = InstanceType<typeof h5wasm.Group>;
@@ -60,7 +61,7 @@ export async function openHdf5(path: string): Promise<NetcdfFile> {
   try {
     const datasets = [...datasetsOf(file, "")];
     const dimensions = new Map<string, NetcdfDimension>();
-    const variables: NetcdfVariable[] = [];
+    const found: { name: string; dataset: H5Dataset; names: string[] }[] = [];
     for (const { name, dataset } of datasets) {
       const { shape, maxshape } = dataset.metadata;
       const names = (shape ?? []).map((size, axis): string => {
@@ -70,9 +71,12 @@ export async function openHdf5(path: string): Promise<NetcdfFile> {
         if (!known || known.size < size) dimensions.set(dimension, { name: dimension, size, unlimited });
         return dimension;
       });
-      if (isBareDimension(dataset)) continue;
-      variables.push(variable(path, name, dataset, names, guarded));
+      if (!isBareDimension(dataset)) found.push({ name, dataset, names });
     }
+    const variables = found.map(({ name, dataset, names }) => {
+      const shape = names.map((dimension) => dimensions.get(dimension)!.size);
+      return variable(path, name, dataset, names, shape, guarded);
+    });
     return {
       path,
       format: "NetCDF-4",
@@ -176,9 +180,12 @@ function variable(
   name: string,
   dataset: H5Dataset,
   dimensions: readonly string[],
+  shape: readonly number[],
   guarded: <T>(what: string, action: () => T) => T,
 ): NetcdfVariable {
-  const shape = dataset.metadata.shape ?? [];
+  // Along an unlimited dimension a variable may be stored shorter than the dimension is; the rest was never written.
+  const storedShape = dataset.metadata.shape ?? [];
+  const attributes = attributesOf(dataset);
   const type = elementType(dataset);
 
   const read = (start?: readonly number[], count?: readonly number[]): NumericArray => {
@@ -188,6 +195,8 @@ function variable(
     const block = blockOf(name, shape, start, count);
     const filters = dataset.filters.map((f) => f.name).join(", ");
     const what = `variable "${name}" cannot be decoded${filters ? ` (filters: ${filters})` : ""}`;
+    const stored = block.count.map((n, i) => Math.max(0, Math.min(n, storedShape[i]! - block.start[i]!)));
+    if (stored.some((n, i) => n < block.count[i]!)) return padded(block.start, block.count, stored);
     return guarded(what, () => {
       if (block.size === 0) return new Float64Array(0);
       const value =
@@ -201,6 +210,26 @@ function variable(
     });
   };
 
+  /** A block of which only the first `stored` of `count` are in the file. */
+  const padded = (start: readonly number[], count: readonly number[], stored: readonly number[]): NumericArray => {
+    const fill = typeof attributes._FillValue === "number" ? attributes._FillValue : (defaultFill[type] ?? 0);
+    const part = stored.includes(0) ? undefined : read(start, stored);
+    const size = count.reduce((product, n) => product * n, 1);
+    const Numbers = (part?.constructor ?? (type === "float32" ? Float32Array : Float64Array)) as new (
+      n: number,
+    ) => NumericArray;
+    const out = new Numbers(size);
+    const wide = out instanceof BigInt64Array || out instanceof BigUint64Array;
+    (out as Float64Array).fill((wide ? BigInt(fill) : fill) as number);
+    let at = 0;
+    const origin = count.map(() => 0);
+    for (const [offset, length] of runsOf(count, blockOf(name, count, origin, stored))) {
+      (out as Float64Array).set(part!.subarray(at, at + length) as Float64Array, offset);
+      at += length;
+    }
+    return out;
+  };
+
   const readText = (): string[] => {
     if (type !== "string" && type !== "char")
       throw new DataError(`"${name}" holds numbers (${type}), not text`, { where: path });
@@ -211,5 +240,5 @@ function variable(
     return Array.from({ length: texts.length / width }, (_, i) => texts.slice(i * width, (i + 1) * width).join(""));
   };
 
-  return { name, type, dimensions, shape, attributes: attributesOf(dataset), read, readText };
+  return { name, type, dimensions, shape, attributes, read, readText };
 }

@@ -10,8 +10,8 @@ import {
   toFloat64,
 } from "../labelled-arrays.js";
 
-/** The fill values that the NetCDF library writes where nothing was written and the file names none. */
-const defaultFill: Partial<Record<LabelledArray["type"], number>> = {
+/** The fill values that the NetCDF library writes where nothing was written and the file names none. Bytes have none. */
+export const defaultFill: Partial<Record<LabelledArray["type"], number>> = {
   int16: -32767,
   int32: -2147483647,
   float32: 9.969209968386869e36,
@@ -26,16 +26,25 @@ interface Rules {
   readonly offset: number;
 }
 
+/** What to add to negative attribute values: those of signed storage with unsigned meaning are signed too (-1 stands for 255). */
+function unsignedTurn(array: LabelledArray): number {
+  if (textAttribute(array, "_Unsigned") !== "true") return 0;
+  return array.type === "int8" ? 256 : array.type === "int16" ? 65536 : 0;
+}
+
 function rulesOf(array: LabelledArray): Rules {
+  const turn = unsignedTurn(array);
+  const stored = (value: number) => (value < 0 ? value + turn : value);
   const named = [...numbersAttribute(array, "_FillValue"), ...numbersAttribute(array, "missing_value")];
   const fill = defaultFill[array.type];
-  const missing = named.length > 0 ? named : fill === undefined ? [] : [fill];
-  const range = numbersAttribute(array, "valid_range");
+  const missing = named.length > 0 ? named.map(stored) : fill === undefined ? [] : [fill];
+  const range = numbersAttribute(array, "valid_range").map(stored);
+  const bound = (name: string) => numbersAttribute(array, name).map(stored)[0];
   return {
     // A float32 fill value is often written as a double in the attribute: compare after the rounding that the data had.
     missing: (array.type === "float32" ? missing.map(Math.fround) : missing).filter((m) => !Number.isNaN(m)),
-    low: numberAttribute(array, "valid_min") ?? range[0] ?? Number.NEGATIVE_INFINITY,
-    high: numberAttribute(array, "valid_max") ?? range[1] ?? Number.POSITIVE_INFINITY,
+    low: bound("valid_min") ?? range[0] ?? Number.NEGATIVE_INFINITY,
+    high: bound("valid_max") ?? range[1] ?? Number.POSITIVE_INFINITY,
     scale: numberAttribute(array, "scale_factor") ?? 1,
     offset: numberAttribute(array, "add_offset") ?? 0,
   };
