@@ -20,15 +20,15 @@ export const syntheticSchema = z.strictObject({
   start: z.string().default("2020-01-01").describe("first time"),
   ny: z.int().min(8).default(64).describe("rows"),
   nx: z.int().min(8).default(64).describe("columns"),
-  spacing: z.number().positive().default(0.5).describe("distance of points in degrees, both ways"),
+  spacing: z.number().positive().default(0.75).describe("distance of points in degrees, both ways"),
   latitude: z.number().min(-75).max(75).default(45).describe("of the middle of the basin, degrees north"),
-  west: z.number().default(-16).describe("longitude of the first column, degrees east"),
-  mean_depth: z.number().positive().default(500).describe("m; gravity waves run at sqrt(g depth)"),
-  wind_speed: z.number().positive().default(12).describe("root mean square of the initial current, m s-1"),
+  west: z.number().default(-24).describe("longitude of the first column, degrees east"),
+  mean_depth: z.number().positive().default(250).describe("m; gravity waves run at sqrt(g depth)"),
+  wind_speed: z.number().positive().default(10).describe("root mean square of the initial current, m s-1"),
   spin_up_days: z
     .number()
     .nonnegative()
-    .default(3)
+    .default(5)
     .describe("days before the first state, in which gravity waves are damped"),
 });
 
