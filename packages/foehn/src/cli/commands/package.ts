@@ -1,0 +1,94 @@
+// foehn package: make the package of a run, show one, check one.
+
+import { formatDuration } from "../../core/time.js";
+import { table } from "../io.js";
+import { choiceOption, overwriteOption } from "../options.js";
+import type { DefineVerb } from "../verb.js";
+
+interface MakeFlags {
+  readonly output: string;
+  readonly checkpoint?: "best" | "last";
+  readonly name?: string;
+  readonly packageVersion?: string;
+  readonly license?: string;
+  readonly overwrite?: boolean;
+}
+
+/** foehn package make | show | verify */
+export const define: DefineVerb = (command, run) => {
+  command.usage("make <run> | show <package> | verify <package>");
+  command
+    .command("make")
+    .description("Make the package of a run, with the weights of its best checkpoint.")
+    .argument("<run>", "run folder")
+    .requiredOption("-o, --output <folder>", "where the package goes")
+    .addOption(choiceOption("--checkpoint <which>", "whose weights; default best", ["best", "last"]))
+    .option("--name <name>", "name of the package (default: from the run)")
+    .option("--package-version <version>", "version of the package (default: 1.0.0)")
+    .option("--license <spdx>", "licence of the weights, such as CC-BY-4.0")
+    .addOption(overwriteOption())
+    .addHelpText(
+      "after",
+      "\nExample:\n  foehn package make runs/<run> --name wind-uk --package-version 1.1.0 -o wind-uk\n",
+    )
+    .action(
+      run(async (console, flags: MakeFlags, runDir: string) => {
+        const { packageRun } = await import("../../hub/package-run.js");
+        const path = await packageRun(runDir, flags.output, {
+          overwrite: flags.overwrite === true,
+          ...(flags.checkpoint === undefined ? {} : { checkpoint: flags.checkpoint }),
+          ...(flags.name === undefined ? {} : { name: flags.name }),
+          ...(flags.packageVersion === undefined ? {} : { version: flags.packageVersion }),
+          ...(flags.license === undefined ? {} : { license: flags.license }),
+        });
+        console.result({ path }, `wrote ${path}`);
+      }),
+    );
+  command
+    .command("show")
+    .description("Show what a package holds: model, variables, grid, time step, how it was trained.")
+    .argument("<package>", "folder, file:// address, or a name in MODEL_REGISTRY")
+    .action(
+      run(async (console, _options: object, name: string) => {
+        const { openPackageAt } = await import("../../hub/uri.js");
+        const { describeGrid } = await import("../../grid/grid.js");
+        const pkg = await openPackageAt(name);
+        const info = await pkg.info();
+        const { manifest } = pkg;
+        const size = Object.values(manifest.files ?? {}).reduce((sum, file) => sum + file.size, 0);
+        const rows: [string, string][] = [
+          ["name", `${pkg.name} ${manifest.version}`],
+          ["folder", pkg.path],
+          ["model", `${manifest.architecture || manifest.entrypoint?.name || "code"} (${pkg.strategy})`],
+          ["variables", info.features.map((f) => `${f.name} [${f.units}]`).join(", ")],
+          ["forcings", info.forcingNames.join(", ") || "none"],
+          ["static fields", info.statics.names.join(", ") || "none"],
+          ["grid", describeGrid(info.grid)],
+          ["time step", formatDuration(info.stepSeconds)],
+          ["past states", String(pkg.numInputSteps)],
+          ["files", `${Object.keys(manifest.files ?? {}).length}, ${(size / 2 ** 20).toFixed(1)} MiB`],
+        ];
+        if (manifest.license) rows.push(["licence", manifest.license]);
+        if (manifest.description) rows.push(["description", manifest.description]);
+        console.result({ path: pkg.path, ...manifest }, table(rows));
+      }),
+    );
+  command
+    .command("verify")
+    .description("Check every file of a package against the hashes in its metadata.json.")
+    .argument("<package>", "folder, file:// address, or a name in MODEL_REGISTRY")
+    .action(
+      run(async (console, _options: object, name: string) => {
+        const { openPackageAt } = await import("../../hub/uri.js");
+        const pkg = await openPackageAt(name);
+        await pkg.verify();
+        const files = Object.keys(pkg.manifest.files ?? {});
+        console.result(
+          { path: pkg.path, verified: files },
+          files.length > 0
+            ? `${pkg.path}: ${files.length} files are as they were written`
+            : `${pkg.path}: it lists no files`,
+        );
+      }),
+    );
+};

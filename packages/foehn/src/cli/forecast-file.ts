@@ -1,0 +1,88 @@
+// The fields of a forecast file for figures: one variable, one or all steps, beside the truth where there is one.
+
+import { DataError, UsageError } from "../core/errors.js";
+import { didYouMean } from "../core/suggest.js";
+import { formatDuration } from "../core/time.js";
+import { type Grid, sameGrid } from "../grid/grid.js";
+import type { Source } from "../sources/source.js";
+import { openData } from "./data.js";
+
+/** What to read. */
+export interface ForecastFileOptions {
+  /** Default: the first. */
+  readonly variable?: string | undefined;
+  /** Seconds after the initial time, the last step, or all steps. */
+  readonly lead: number | "last" | "all";
+  readonly truth?: readonly string[] | undefined;
+}
+
+/** One step. */
+export interface ForecastFrame {
+  readonly forecast: Float32Array;
+  readonly truth?: Float32Array;
+  /** Epoch seconds UTC. */
+  readonly validTime: number;
+  readonly leadHours: number;
+}
+
+/** Steps of one variable: what the map and animation functions draw. */
+export interface ForecastFields {
+  readonly grid: Grid;
+  readonly variable: string;
+  readonly longName: string;
+  readonly units: string;
+  readonly frames: readonly ForecastFrame[];
+}
+
+/** @throws UsageError for a variable or lead that is not there; DataError when the truth is on another grid or lacks a time */
+export async function readForecast(path: string, options: ForecastFileOptions): Promise<ForecastFields> {
+  const source = await openData([path]);
+  let truth: Source | undefined;
+  try {
+    if (options.truth !== undefined) truth = await openData(options.truth);
+    const names = source.variables.map((v) => v.name);
+    const name = options.variable ?? names[0];
+    const info = source.variables.find((v) => v.name === name);
+    if (!info) {
+      throw new UsageError(`${path} has no variable "${name}"`, {
+        hint: didYouMean(name ?? "", names) || `it has ${names.join(", ")}`,
+      });
+    }
+    if (truth && !sameGrid(truth.grid, source.grid)) {
+      throw new DataError("the truth is on another grid than the forecast", {
+        hint: "interpolate it to the forecast's grid first",
+      });
+    }
+    const times = source.timesOf?.(info.name) ?? source.times;
+    const start = times[0];
+    if (start === undefined) throw new DataError(`${path} has no times`);
+    const frames: ForecastFrame[] = [];
+    for (const time of chooseTimes(times, options.lead)) {
+      const request = { time, variables: [info.name] };
+      const [forecast] = await source.read(request);
+      const [real] = (await truth?.read(request)) ?? [];
+      frames.push({
+        forecast: forecast!.values,
+        ...(real === undefined ? {} : { truth: real.values }),
+        validTime: time,
+        leadHours: (time - start) / 3600,
+      });
+    }
+    return { grid: source.grid, variable: info.name, longName: info.longName, units: info.units, frames };
+  } finally {
+    await source.close();
+    await truth?.close();
+  }
+}
+
+function chooseTimes(times: readonly number[], lead: number | "last" | "all"): readonly number[] {
+  if (lead === "all") return times;
+  if (lead === "last") return times.slice(-1);
+  const time = times[0]! + lead;
+  if (times.includes(time)) return [time];
+  const leads = times.map((t) => formatDuration(t - times[0]!));
+  const shown = leads.length > 12 ? [...leads.slice(0, 10), "…", leads.at(-1)] : leads;
+  throw new UsageError(`--lead: the forecast has no step at ${formatDuration(lead)}`, {
+    hint: `it has ${shown.join(", ")}`,
+  });
+}

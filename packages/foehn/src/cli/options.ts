@@ -1,0 +1,185 @@
+// Option kinds that several verbs share, with messages in Foehn's style: `--epochs: expected a whole number of at least 1, got "ten"`.
+// Flags carry no default values of their own: what the user did not say is decided by the library or by a configuration file.
+
+import { Option } from "commander";
+import { UsageError } from "../core/errors.js";
+import { didYouMean } from "../core/suggest.js";
+import { parseDuration, parseTime, parseTimeRange } from "../core/time.js";
+
+/** `--epochs` of `-e, --epochs <n>`. */
+const nameOf = (flags: string): string => /--?[\w-]+(?=[ =]|$)/.exec(flags.split(/, */).at(-1)!)?.[0] ?? flags;
+
+function option<T>(flags: string, description: string, parse: (text: string) => T): Option {
+  return new Option(flags, description).argParser(parse);
+}
+
+/** Bounds of a number. */
+export interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+  /** The value must be more than `min`, not equal to it. */
+  readonly above?: boolean;
+}
+
+function describeBounds({ min, max, above }: Bounds): string {
+  if (min === undefined) return max === undefined ? "" : ` of at most ${max}`;
+  const from = above ? `above ${min}` : `of at least ${min}`;
+  return max === undefined ? ` ${from}` : ` ${from} and at most ${max}`;
+}
+
+const inBounds = (value: number, { min, max, above }: Bounds): boolean =>
+  (min === undefined || (above ? value > min : value >= min)) && (max === undefined || value <= max);
+
+/** A whole number. */
+export function integerOption(flags: string, description: string, bounds: Bounds = {}): Option {
+  return option(flags, description, (text) => {
+    const value = Number(text);
+    if (!/^[+-]?\d+$/.test(text.trim()) || !Number.isSafeInteger(value) || !inBounds(value, bounds)) {
+      throw new UsageError(`${nameOf(flags)}: expected a whole number${describeBounds(bounds)}, got "${text}"`);
+    }
+    return value;
+  });
+}
+
+/** A number, `1e-3` included. */
+export function numberOption(flags: string, description: string, bounds: Bounds = {}): Option {
+  return option(flags, description, (text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (!Number.isFinite(value) || !inBounds(value, bounds)) {
+      throw new UsageError(`${nameOf(flags)}: expected a number${describeBounds(bounds)}, got "${text}"`);
+    }
+    return value;
+  });
+}
+
+/** One of a few words; the description lists them. */
+export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
+  return option(flags, `${description} (${choices.join(", ")})`, (text) => {
+    if (choices.includes(text)) return text;
+    throw new UsageError(`${nameOf(flags)}: expected one of ${choices.join(", ")}, got "${text}"`, {
+      hint: didYouMean(text, choices),
+    });
+  });
+}
+
+const within = <T>(flags: string, parse: (text: string) => T) => {
+  return (text: string): T => {
+    try {
+      return parse(text);
+    } catch (err) {
+      if (!(err instanceof UsageError)) throw err;
+      throw new UsageError(`${nameOf(flags)}: ${err.message}`, { hint: err.hint });
+    }
+  };
+};
+
+/** A time; the value is epoch seconds. */
+export function timeOption(flags: string, description: string): Option {
+  return option(flags, description, within(flags, parseTime));
+}
+
+/** Several times: `a/b/c` or `a/to/b/by/6h`; the value is a list of epoch seconds. */
+export function timesOption(flags: string, description: string): Option {
+  return option(flags, description, within(flags, parseTimeRange));
+}
+
+/** A duration such as `6h`; the value is in seconds. */
+export function durationOption(flags: string, description: string): Option {
+  return option(flags, description, within(flags, parseDuration));
+}
+
+/** Numbers separated by commas: `0.9,0.95`. */
+export function numbersOption(flags: string, description: string, count: number): Option {
+  return option(flags, description, (text) => {
+    const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+    if (values.length === count && values.every(Number.isFinite)) return values;
+    throw new UsageError(`${nameOf(flags)}: expected ${count} numbers separated by commas, got "${text}"`);
+  });
+}
+
+/** A list separated by commas: `t2m,u10`. */
+export function listOption(flags: string, description: string): Option {
+  return option(flags, description, (text) => {
+    const names = text.split(",").map((name) => name.trim());
+    if (names.includes("")) throw new UsageError(`${nameOf(flags)}: expected names separated by commas, got "${text}"`);
+    return names;
+  });
+}
+
+/** Settings as `key=value`; may be given several times. Values are JSON where they can be, text otherwise. */
+export function settingOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((text: string, before: Record<string, unknown> | undefined) => {
+    const [key, ...rest] = text.split("=");
+    if (!key || rest.length === 0) throw new UsageError(`${nameOf(flags)}: expected key=value, got "${text}"`);
+    const raw = rest.join("=");
+    let value: unknown = raw;
+    try {
+      value = JSON.parse(raw);
+    } catch {
+      // text
+    }
+    return { ...before, [key]: value };
+  });
+}
+
+/**
+ * A path that may be given several times: `--data a.grib --data b.grib`. It does not take several words at once, because it would
+ * swallow an argument that follows.
+ */
+export function pathsOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((text: string, before: readonly string[] = []) => [...before, text]);
+}
+
+/** `--data`, the same everywhere: a path, a glob or `synthetic`. */
+export function dataOption(what: string): Option {
+  return pathsOption("-d, --data <path>", `${what}: a file, folder or glob, or \`synthetic\`; may be repeated`);
+}
+
+/** `--truth`: what a forecast is compared with. */
+export function truthOption(): Option {
+  return pathsOption("--truth <path>", "what really happened: a file, folder or glob, or `synthetic`; may be repeated");
+}
+
+/** A number of steps, or a lead time that the model's step divides; kept as it is. */
+export function stepsOption(flags: string, description: string): Option {
+  return option(flags, description, (text): number | string => {
+    const steps = Number(text);
+    if (/^\d+$/.test(text) && steps > 0) return steps;
+    try {
+      if (parseDuration(text) > 0) return text;
+    } catch {
+      // said below, for both
+    }
+    throw new UsageError(
+      `${nameOf(flags)}: expected a number of steps from 1 or a lead time like "10d", got "${text}"`,
+    );
+  });
+}
+
+/** `--device`, the same everywhere. */
+export function deviceOption(): Option {
+  return option("--device <name>", "where to compute: auto, cpu, cuda, cuda:N (default: auto)", (text) => {
+    if (/^(auto|cpu|cuda(:\d+)?)$/.test(text)) return text;
+    throw new UsageError(`--device: expected auto, cpu, cuda or cuda:N, got "${text}"`, {
+      hint: didYouMean(text, ["auto", "cpu", "cuda"]),
+    });
+  });
+}
+
+/** `--threads`: processor threads of the engine. */
+export function threadsOption(): Option {
+  return integerOption("--threads <n>", "processor threads of the engine (default: one per core)", { min: 1 });
+}
+
+/** `--overwrite`, the same everywhere. */
+export function overwriteOption(): Option {
+  return new Option("--overwrite", "replace the output if it exists");
+}
+
+/** Renames the keys of parsed flags to the snake_case of files, leaving out what was not given. */
+export function toSnakeCase(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const entries = Object.entries(flags).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(
+    entries.map(([key, value]) => [key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), value]),
+  );
+}

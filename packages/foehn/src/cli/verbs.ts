@@ -1,0 +1,55 @@
+// The table of verbs, in the order of `foehn --help`. A new verb is a line here and a file in commands/ that exports `define`.
+
+import type { Verb } from "./verb.js";
+
+/** All verbs. */
+export const verbs: readonly Verb[] = [
+  {
+    name: "doctor",
+    group: "First steps",
+    summary: "say what this machine has, what is missing, and what to do about it",
+    load: () => import("./commands/doctor.js"),
+  },
+  {
+    name: "dataset",
+    group: "Model building",
+    summary: "list the datasets, or look into data files",
+    load: () => import("./commands/dataset.js"),
+  },
+  {
+    name: "model",
+    group: "Model building",
+    summary: "list the networks, or show the settings of one",
+    load: () => import("./commands/model.js"),
+  },
+  {
+    name: "train",
+    group: "Model building",
+    summary: "train a network on a dataset, and package it",
+    load: () => import("./commands/train.js"),
+  },
+  {
+    name: "package",
+    group: "Packages",
+    summary: "make, show or verify the package of a trained model",
+    load: () => import("./commands/package.js"),
+  },
+  {
+    name: "forecast",
+    group: "Forecasting",
+    summary: "roll a package out from given data, into Zarr or NetCDF",
+    load: () => import("./commands/forecast.js"),
+  },
+  {
+    name: "score",
+    group: "Forecasting",
+    summary: "score a package's forecasts against data, beside persistence",
+    load: () => import("./commands/score.js"),
+  },
+  {
+    name: "plot",
+    group: "Forecasting",
+    summary: "draw training curves, scores, maps, animations and reports",
+    load: () => import("./commands/plot.js"),
+  },
+];
