@@ -1,7 +1,9 @@
 // Module entry: makes the instance of this JavaScript thread and defines its functions; handle functions live here too.
 #include <c10/util/Exception.h>
+#include <c10/util/Logging.h>
 
 #include "bind.h"
+#include "compat.h"
 #include "dispatch.h"
 #include "guards.h"
 #include "script.h"
@@ -183,6 +185,10 @@ void define_handles(Instance& in, Napi::Object& exports) {
 }
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
+#if !FOEHN_TORCH_AT_LEAST(2, 3)
+  // Older versions write out the C++ stack for every exception, 6 ms each, and nobody sees it here.
+  c10::SetStackTraceFetcher([]() { return std::string(); });
+#endif
   auto* in = new Instance(env);
   napi_set_instance_data(env, in, [](napi_env, void* data, void*) { delete static_cast<Instance*>(data); }, nullptr);
   define_handles(*in, exports);

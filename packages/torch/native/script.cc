@@ -1,4 +1,4 @@
-// TorchScript: load, run (here or on a worker of Node's thread pool), parameters; and pickled state dicts.
+// TorchScript: load, run (here or on a worker of Node's thread pool), parameters; and state dicts written as pickles (they are read in TypeScript).
 //
 // Values that are not plain travel as tagged objects, which the TypeScript half unpacks and packs:
 // { t: handle } a tensor, { l: [..] } a list, { u: [..] } a tuple, { d: [[key, value], ..] } a dict.
@@ -8,8 +8,6 @@
 #include <ATen/ThreadLocalState.h>
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/csrc/jit/serialization/pickle.h>
-
-#include <fstream>
 
 #include "bind.h"
 #include "compat.h"
@@ -258,24 +256,8 @@ Napi::Value script_methods(Instance& in, const Napi::CallbackInfo& info) {
   return out;
 }
 
-// pickleLoad(path): what torch.save wrote (zip form). No Python code runs: the reader knows tensors and plain values only.
-Napi::Value pickle_load(Instance& in, const Napi::CallbackInfo& info) {
-  const std::string path = info[0].As<Napi::String>();
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) throw AddonError("ERR_TORCH_FILE", "cannot open " + path);
-  std::vector<char> bytes(static_cast<size_t>(file.tellg()));
-  file.seekg(0);
-  if (!file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) throw AddonError("ERR_TORCH_FILE", "cannot read " + path);
-  c10::IValue value;
-  try {
-    value = torch::jit::pickle_load(bytes);
-  } catch (const c10::Error& e) {
-    throw AddonError("ERR_TORCH_PICKLE", e.what_without_backtrace());
-  }
-  return tagged(in, value);
-}
-
-Napi::Value pickle_save(Instance& in, const Napi::CallbackInfo& info) {  // pickleSave(tagged) → Buffer; for a flat dict of tensors
+// pickleSave(tagged) → Buffer: a dict of names to tensors, as Python's torch.load reads it
+Napi::Value pickle_save(Instance& in, const Napi::CallbackInfo& info) {
   const auto value = untag(in, info[0], c10::DictType::create(c10::StringType::get(), c10::TensorType::get()));
   const auto bytes = torch::jit::pickle_save(value);
   return Napi::Buffer<char>::Copy(info.Env(), bytes.data(), bytes.size());
@@ -293,7 +275,6 @@ void define_script(Instance& in, Napi::Object& exports) {
   define<script_train>(in, exports, "scriptTrain");
   define<script_to>(in, exports, "scriptTo");
   define<script_methods>(in, exports, "scriptMethods");
-  define<pickle_load>(in, exports, "pickleLoad");
   define<pickle_save>(in, exports, "pickleSave");
 }
 

@@ -21,7 +21,7 @@ export interface NativeOperator {
   readonly returns: readonly { readonly type: string; readonly aliasOf: number }[];
 }
 
-/** A value of TorchScript or of a pickle, with tensors as handles: see script-native.ts. */
+/** A value of TorchScript, with tensors as handles: see script-native.ts. */
 export type Tagged =
   | null
   | undefined
@@ -144,7 +144,6 @@ export interface Native {
   scriptTrain(module: number, on: boolean): void;
   scriptTo(module: number, device: string | null, dtype: number | null): void;
   scriptMethods(module: number): { name: string; schema: string }[];
-  pickleLoad(path: string): Tagged;
   pickleSave(value: Tagged): Buffer;
 }
 

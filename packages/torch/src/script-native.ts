@@ -1,4 +1,4 @@
-// TorchScript and pickles below their public classes: tagged values of the native half to JavaScript values and back.
+// TorchScript below its public class: tagged values of the native half to JavaScript values and back.
 // Lists and tuples become arrays, dicts become Maps, tensors become Tensor.
 import { type Device, type DType, dtypeCode } from "./dtype.js";
 import { TorchError } from "./errors.js";
@@ -7,7 +7,7 @@ import { native, type Tagged } from "./native.js";
 import type { Complex } from "./schema.js";
 import type { Tensor } from "./tensor.js";
 
-/** What TorchScript takes and gives, and what a state-dict file holds. */
+/** What TorchScript takes and gives. */
 export type ScriptValue =
   | Tensor
   | number
@@ -87,11 +87,6 @@ export class NativeScript {
   dispose(): void {
     native.scriptFree(this.#id);
   }
-}
-
-/** The contents of a file that torch.save wrote. No Python code runs. */
-export function pickleLoad(path: string): ScriptValue {
-  return untag(native.pickleLoad(path));
 }
 
 /** The bytes of a file that torch.load reads: a dict of names to tensors. */
