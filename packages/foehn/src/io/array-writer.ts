@@ -51,6 +51,12 @@ export function chunkShapeOf(spec: ArraySpec): readonly number[] {
   return spec.chunkShape ?? spec.shape.map((size) => size ?? 1);
 }
 
+/** The shape of an array that is written at once: a growing axis has as many elements as the values fill. */
+export function wholeShape(spec: ArraySpec, values: ArrayValues): number[] {
+  const rest = spec.shape.slice(1).reduce<number>((product, size) => product * (size ?? 1), 1);
+  return spec.shape.map((size) => size ?? values.length / rest);
+}
+
 /** Bytes of one element. */
 export function elementBytes(dataType: ArrayDataType): number {
   return dataType === "float32" || dataType === "int32" ? 4 : 8;

@@ -1,7 +1,7 @@
 // `foehn score` as a function: forecasts of a package from many initial times, verified against data while they run.
 // Not here: the formulas (sums.ts) and their figures (plots/).
 
-import { UsageError } from "../core/errors.js";
+import { DataError, UsageError } from "../core/errors.js";
 import { type Progress, silentProgress } from "../core/progress.js";
 import { formatDuration, formatTime } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
@@ -76,6 +76,7 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
       options.dates === undefined
         ? defaultDates(source.times, info, pkg.numInputSteps, steps)
         : initialTimesOf(options.dates);
+    requireTruth(source, initialTimes, steps, info.stepSeconds);
     const reader = stateReader(source, info.features, info.grid);
     const scores = new ScoreOutput({ truth: reader, climatology: await pkg.climatology() });
     using loop = await Inference.fromPackage(pkg, {
@@ -121,6 +122,27 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
           );
     return { table, initialTimes, path, forecastPath, seconds: (performance.now() - began) / 1000 };
   });
+}
+
+// Before the first forecast: the truth of the last date should not turn out to be missing after an hour.
+function requireTruth(source: Source, initialTimes: readonly number[], steps: number, stepSeconds: number): void {
+  for (const start of initialTimes) {
+    for (let step = 1; step <= steps; step++) {
+      const time = start + step * stepSeconds;
+      if (hasTime(source.times, time)) continue;
+      const last = source.times.at(-1);
+      throw new DataError(
+        `there is no truth at ${formatTime(time)} to score +${formatDuration(step * stepSeconds)} of the forecast from ${formatTime(start)}`,
+        {
+          where: source.description,
+          hint:
+            last === undefined || time < last
+              ? "leave this date out, or give data without the gap"
+              : `the last initial time that these data can score is ${formatTime(last - steps * stepSeconds)}`,
+        },
+      );
+    }
+  }
 }
 
 function makeTable(

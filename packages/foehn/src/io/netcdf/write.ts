@@ -16,6 +16,7 @@ import {
   chunkProblem,
   chunkShapeOf,
   specProblem,
+  wholeShape,
 } from "../array-writer.js";
 import { moveToFinalName, refuseExisting } from "../final-name.js";
 
@@ -88,7 +89,7 @@ export class NetcdfWriter implements ArrayWriter {
     if (problem !== undefined) throw new UsageError(problem);
     const isCoordinate = spec.dimensions.length === 1 && spec.dimensions[0] === spec.name;
     const growing = spec.shape[0] === null;
-    const shape = spec.shape.map((size) => size ?? values?.length ?? 0);
+    const shape = values ? wholeShape(spec, values) : spec.shape.map((size) => size ?? 0);
     const chunks = chunkShapeOf(spec);
     const chunked = growing || spec.chunkShape !== undefined;
     const elements = shape.reduce((product, size) => product * size, 1);
@@ -113,7 +114,7 @@ export class NetcdfWriter implements ArrayWriter {
       return made;
     });
     if (isCoordinate) this.#dimensions.set(spec.name, spec.shape[0] ?? null);
-    const variable = { spec, dataset, grown: growing && values ? values.length : 0 };
+    const variable = { spec, dataset, grown: growing && values ? shape[0]! : 0 };
     this.#variables.set(spec.name, variable);
     return variable;
   }
@@ -131,7 +132,7 @@ export class NetcdfWriter implements ArrayWriter {
   }
 
   async writeArray(spec: ArraySpec, values: ArrayValues): Promise<void> {
-    const whole = spec.shape.map((size) => size ?? values.length);
+    const whole = wholeShape(spec, values);
     const problem = chunkProblem(
       { ...spec, shape: whole, chunkShape: whole },
       whole.map(() => 0),

@@ -15,6 +15,7 @@ import {
   chunkProblem,
   chunkShapeOf,
   specProblem,
+  wholeShape,
 } from "../array-writer.js";
 import { moveToFinalName, refuseExisting, syncFolders } from "../final-name.js";
 import { type ZarrCodec, zarrCodec } from "./codecs.js";
@@ -89,7 +90,7 @@ export class ZarrWriter implements ArrayWriter {
   }
 
   async writeArray(spec: ArraySpec, values: ArrayValues): Promise<void> {
-    const shape = spec.shape.map((size) => size ?? values.length);
+    const shape = wholeShape(spec, values);
     await this.declare({ ...spec, shape, chunkShape: shape });
     const index = shape.map(() => 0);
     await this.writeChunk(spec.name, index, values);
