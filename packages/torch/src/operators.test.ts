@@ -33,7 +33,17 @@ describe("arguments of every schema type", () => {
     ]);
   });
   it("int, and bigint beyond 2^53", () => {
-    expect(call("select.int", t([[1, 2], [3, 4]]), 0, 1).toArray()).toEqual([3, 4]);
+    expect(
+      call(
+        "select.int",
+        t([
+          [1, 2],
+          [3, 4],
+        ]),
+        0,
+        1,
+      ).toArray(),
+    ).toEqual([3, 4]);
     const big = 2n ** 60n + 1n;
     expect(call("add.Scalar", torch.tensor([0n]), big).toTypedArray()[0]).toBe(big);
     expect(codeOf(() => torch.aten("select.int", t([1]), 0.5, 0))).toBe("ERR_TORCH_ARGUMENT");
@@ -53,9 +63,9 @@ describe("arguments of every schema type", () => {
     expect(call("dropout", t([1, 2]), 0.5, false).toArray()).toEqual([1, 2]);
     expect(call("nan_to_num", t([Number.NaN, 1]), 7).toArray()).toEqual([7, 1]);
     expect(call("nan_to_num", t([Number.NaN]), null).toArray()).toEqual([0]);
-    expect(
-      call("upsample_nearest2d.vec", torch.arange(4).float().reshape([1, 1, 2, 2]), null, [2, 1]).shape,
-    ).toEqual([1, 1, 4, 2]);
+    expect(call("upsample_nearest2d.vec", torch.arange(4).float().reshape([1, 1, 2, 2]), null, [2, 1]).shape).toEqual([
+      1, 1, 4, 2,
+    ]);
   });
   it("Scalar: whole numbers keep integer tensors, others widen, booleans, -0, infinity", () => {
     expect(call("add.Scalar", torch.tensor([1n]), 2).dtype).toBe("int64");
@@ -75,14 +85,27 @@ describe("arguments of every schema type", () => {
   });
   it("bool and bool?", () => {
     expect(call("sum.dim_IntList", t([[1, 2]]), [1], true).shape).toEqual([1, 1]);
-    expect((torch.aten("sort.stable", t([2, 1]), { stable: true, descending: true }) as torch.Tensor[])[0]?.toArray()).toEqual([2, 1]);
+    expect(
+      (torch.aten("sort.stable", t([2, 1]), { stable: true, descending: true }) as torch.Tensor[])[0]?.toArray(),
+    ).toEqual([2, 1]);
     expect(codeOf(() => torch.aten("sum.dim_IntList", t([1]), [0], 1))).toBe("ERR_TORCH_ARGUMENT");
   });
   it("bool[N]", () => {
     const x = torch.randn([2, 2, 3, 3]);
     const w = torch.randn([2, 2, 1, 1]);
     const grads = torch.aten(
-      "convolution_backward", torch.ones([2, 2, 3, 3]), x, w, null, [1, 1], [0, 0], [1, 1], false, [0, 0], 1, [false, true, false],
+      "convolution_backward",
+      torch.ones([2, 2, 3, 3]),
+      x,
+      w,
+      null,
+      [1, 1],
+      [0, 0],
+      [1, 1],
+      false,
+      [0, 0],
+      1,
+      [false, true, false],
     ) as (torch.Tensor | null)[];
     expect(grads.map((g) => g?.shape ?? null)).toEqual([null, [2, 2, 1, 1], null]);
   });
@@ -113,7 +136,10 @@ describe("arguments of every schema type", () => {
 
 describe("results of every kind", () => {
   it("a list, a tuple, plain values, nothing, a missing tensor", () => {
-    expect((torch.aten("split.Tensor", t([1, 2, 3]), 2) as torch.Tensor[]).map((x) => x.toArray())).toEqual([[1, 2], [3]]);
+    expect((torch.aten("split.Tensor", t([1, 2, 3]), 2) as torch.Tensor[]).map((x) => x.toArray())).toEqual([
+      [1, 2],
+      [3],
+    ]);
     expect((torch.aten("max.dim", t([1, 5, 3]), 0) as torch.Tensor[]).map((x) => x.item())).toEqual([5, 1]);
     expect(torch.aten("is_same_size", t([1]), t([2]))).toBe(true);
     expect(torch.aten("result_type.Tensor", t([1]), torch.tensor([1n]))).toBe("float32");
@@ -137,13 +163,28 @@ describe("results of every kind", () => {
 });
 
 describe("choice of the overload", () => {
-  const x = t([[1, 2], [3, 4]]);
+  const x = t([
+    [1, 2],
+    [3, 4],
+  ]);
   it("by type", () => {
-    expect(x.add(1).toArray()).toEqual([[2, 3], [4, 5]]);
-    expect(x.add(x, { alpha: 2 }).toArray()).toEqual([[3, 6], [9, 12]]);
+    expect(x.add(1).toArray()).toEqual([
+      [2, 3],
+      [4, 5],
+    ]);
+    expect(x.add(x, { alpha: 2 }).toArray()).toEqual([
+      [3, 6],
+      [9, 12],
+    ]);
     expect(torch.pow(2, t([3])).item()).toBe(8);
-    expect(x.pow(t([2, 1])).toArray()).toEqual([[1, 2], [9, 4]]);
-    expect(torch.where(x.gt(2), x, torch.zeros([2, 2])).toArray()).toEqual([[0, 0], [3, 4]]);
+    expect(x.pow(t([2, 1])).toArray()).toEqual([
+      [1, 2],
+      [9, 4],
+    ]);
+    expect(torch.where(x.gt(2), x, torch.zeros([2, 2])).toArray()).toEqual([
+      [0, 0],
+      [3, 4],
+    ]);
   });
   it("by named arguments", () => {
     expect(x.sum().item()).toBe(10);
@@ -153,7 +194,10 @@ describe("choice of the overload", () => {
     expect(x.sum({ dtype: "float64" }).dtype).toBe("float64");
     expect(x.mean({ dim: [0], keepdim: true }).toArray()).toEqual([[2, 3]]);
     expect(x.max({ dim: 1 })[0].toArray()).toEqual([2, 4]);
-    expect(x.max(t([[2, 2]])).toArray()).toEqual([[2, 2], [3, 4]]);
+    expect(x.max(t([[2, 2]])).toArray()).toEqual([
+      [2, 2],
+      [3, 4],
+    ]);
     expect(x.var({ dim: [0], unbiased: false }).toArray()).toEqual([1, 1]);
     expect(x.norm({ p: 1, dim: 1 }).toArray()).toEqual([3, 7]);
   });
@@ -203,7 +247,9 @@ describe("errors", () => {
     }
   });
   it("name an operator that this libtorch lacks, with its version and the nearest name", () => {
-    expect(() => torch.aten("conv2dd", t([1]))).toThrow(/libtorch \d+\.\d+.* has no operator aten::conv2dd. Did you mean "aten::conv2d"\?/);
+    expect(() => torch.aten("conv2dd", t([1]))).toThrow(
+      /libtorch \d+\.\d+.* has no operator aten::conv2dd. Did you mean "aten::conv2d"\?/,
+    );
     expect(() => torch.aten("add.Tensr", t([1]))).toThrow(/Did you mean "aten::add.Tensor"/);
     expect(codeOf(() => torch.aten("nothing_like_it_at_all"))).toBe("ERR_TORCH_OPERATOR");
   });
@@ -230,7 +276,11 @@ describe("schemas", () => {
   });
   it("camelCase keeps the underscore of in-place operators", () => {
     expect(["max_pool2d", "add_", "log_softmax", "index_put_", "relu6"].map(camelCase)).toEqual([
-      "maxPool2d", "add_", "logSoftmax", "indexPut_", "relu6",
+      "maxPool2d",
+      "add_",
+      "logSoftmax",
+      "indexPut_",
+      "relu6",
     ]);
   });
 });

@@ -71,7 +71,10 @@ describe("typed arrays", () => {
     x.add_(1);
     expect([...array]).toEqual([2, 3, 4, 5]);
     array[0] = 10;
-    expect(x.toArray()).toEqual([[10, 3], [4, 5]]);
+    expect(x.toArray()).toEqual([
+      [10, 3],
+      [4, 5],
+    ]);
   });
 
   it("respects the offset of a typed array in its buffer", () => {
@@ -105,12 +108,20 @@ describe("typed arrays", () => {
 describe("tensor(data)", () => {
   it("infers type and shape", () => {
     expect(torch.tensor(3).shape).toEqual([]);
-    expect(torch.tensor([[1, 2], [3, 4]]).dtype).toBe("float32");
+    expect(
+      torch.tensor([
+        [1, 2],
+        [3, 4],
+      ]).dtype,
+    ).toBe("float32");
     expect(torch.tensor([true, false]).dtype).toBe("bool");
     expect(torch.tensor([1n, 2n]).dtype).toBe("int64");
     expect(torch.tensor([]).shape).toEqual([0]);
     expect(torch.tensor([[], []]).shape).toEqual([2, 0]);
-    expect(torch.tensor([1, 2, 3, 4], { shape: [2, 2], dtype: "int32" }).toArray()).toEqual([[1, 2], [3, 4]]);
+    expect(torch.tensor([1, 2, 3, 4], { shape: [2, 2], dtype: "int32" }).toArray()).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
     expect(torch.tensor([2 ** 40 + 1], { dtype: "int64" }).item()).toBe(2 ** 40 + 1);
     expect(torch.tensor([0.1], { dtype: "float64" }).item()).toBe(0.1);
   });
@@ -131,7 +142,10 @@ describe("creation", () => {
     expect(torch.arange(1, 2, 0.25).toArray()).toEqual([1, 1.25, 1.5, 1.75]);
     expect(torch.arange(2, 5, { dtype: "float32" }).toArray()).toEqual([2, 3, 4]);
     expect(torch.linspace(0, 1, 3).toArray()).toEqual([0, 0.5, 1]);
-    expect(torch.eye(2).toArray()).toEqual([[1, 0], [0, 1]]);
+    expect(torch.eye(2).toArray()).toEqual([
+      [1, 0],
+      [0, 1],
+    ]);
     expect(torch.eye(1, 3).shape).toEqual([1, 3]);
     expect(torch.zerosLike(torch.ones([3], { dtype: "float64" })).dtype).toBe("float64");
     expect(torch.fullLike(torch.ones([2]), 5).toArray()).toEqual([5, 5]);
@@ -143,7 +157,14 @@ describe("creation", () => {
 describe("one tensor", () => {
   const x = torch.arange(24).float().reshape([2, 3, 4]);
   it("knows its metadata", () => {
-    expect([x.shape, x.ndim, x.dtype, x.device, x.layout, x.numel()]).toEqual([[2, 3, 4], 3, "float32", "cpu", "strided", 24]);
+    expect([x.shape, x.ndim, x.dtype, x.device, x.layout, x.numel()]).toEqual([
+      [2, 3, 4],
+      3,
+      "float32",
+      "cpu",
+      "strided",
+      24,
+    ]);
     expect([x.size(-1), x.size(0), x.stride()]).toEqual([4, 2, [12, 4, 1]]);
     expect(() => x.size(3)).toThrow(/between -3 and 2/);
     expect(x.permute([2, 0, 1]).isContiguous()).toBe(false);
@@ -156,10 +177,19 @@ describe("one tensor", () => {
     expect(x.to("cpu").sharesMemoryWith(x)).toBe(true);
     expect(x.to({ copy: true }).sharesMemoryWith(x)).toBe(false);
     expect([x.half(), x.bfloat16(), x.double(), x.long(), x.int(), x.bool()].map((y) => y.dtype)).toEqual([
-      "float16", "bfloat16", "float64", "int64", "int32", "bool",
+      "float16",
+      "bfloat16",
+      "float64",
+      "int64",
+      "int32",
+      "bool",
     ]);
     const image = torch.ones([1, 3, 4, 4]).to({ memoryFormat: "channels_last" });
-    expect([image.isContiguous("channels_last"), image.isContiguous(), image.stride()]).toEqual([true, false, [48, 1, 12, 3]]);
+    expect([image.isContiguous("channels_last"), image.isContiguous(), image.stride()]).toEqual([
+      true,
+      false,
+      [48, 1, 12, 3],
+    ]);
   });
   it("gives one element", () => {
     expect(torch.tensor([[2.5]]).item()).toBe(2.5);
@@ -210,7 +240,10 @@ describe("indexing equals PyTorch's", () => {
     const y = torch.zeros([2, 3]);
     torch.assignIndex(y, [0, { start: 1 }], torch.tensor([5, 6]));
     torch.assignIndex(y, [1, torch.tensor([0n, 2n])], torch.tensor(9));
-    expect(y.toArray()).toEqual([[0, 5, 6], [9, 0, 9]]);
+    expect(y.toArray()).toEqual([
+      [0, 5, 6],
+      [9, 0, 9],
+    ]);
   });
 });
 
@@ -218,11 +251,19 @@ describe("printing equals PyTorch's", () => {
   const made: Record<string, () => torch.Tensor> = {
     scalar: () => torch.tensor(3.5),
     whole: () => torch.tensor([1, -2, 30]),
-    mixed: () => torch.tensor([[0.5, -1.25], [100, 2]]),
+    mixed: () =>
+      torch.tensor([
+        [0.5, -1.25],
+        [100, 2],
+      ]),
     scientific: () => torch.tensor([1e-6, 1, 12345.678]),
     large: () => torch.tensor([1e9, 2.5]),
     special: () => torch.tensor([Number.NaN, Number.POSITIVE_INFINITY, -1]),
-    ints: () => torch.tensor([[1n, -20n], [300n, 4n]]),
+    ints: () =>
+      torch.tensor([
+        [1n, -20n],
+        [300n, 4n],
+      ]),
     bools: () => torch.tensor([true, false]),
     double: () => torch.tensor([0.1, 0.25], { dtype: "float64" }),
     half: () => torch.tensor([0.5, 1.5], { dtype: "bfloat16" }),
@@ -234,7 +275,13 @@ describe("printing equals PyTorch's", () => {
     summaryLine: () => torch.arange(1001).div(8),
     summaryCube: () => torch.ones([3, 20, 30]),
     fourDims: () => torch.zeros([2, 1, 2, 2]),
-    complex: () => torch.viewAsComplex(torch.tensor([[1, 2], [3.5, -1]])),
+    complex: () =>
+      torch.viewAsComplex(
+        torch.tensor([
+          [1, 2],
+          [3.5, -1],
+        ]),
+      ),
   };
   for (const [name, text] of Object.entries(golden.prints)) {
     it(name, () => expect(String(made[name]?.())).toBe(text));

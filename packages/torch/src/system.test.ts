@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import * as torch from "./index.js";
+
+describe("what there is", () => {
+  it("version", () => {
+    const version = torch.version();
+    expect(version.libtorch).toMatch(/^\d+\.\d+/);
+    expect(version.operators).toBeGreaterThan(2500);
+    expect(version.cuda === null || typeof version.cuda === "string").toBe(true);
+    expect(version.cuda === null && torch.cuda.isAvailable()).toBe(false);
+  });
+  it("processor", () => {
+    const cpu = torch.cpuCapabilities();
+    expect(cpu.amxBf16 && !cpu.bf16).toBe(false);
+    expect(cpu.avx512 && !cpu.avx2).toBe(false);
+    if (process.arch === "x64") expect(typeof cpu.avx2).toBe("boolean");
+  });
+  it("CUDA, or a clear error", () => {
+    expect(torch.cuda.deviceCount() > 0).toBe(torch.cuda.isAvailable());
+    if (torch.cuda.isAvailable()) {
+      const x = torch.ones([2]).cuda();
+      expect([x.device, x.mul(2).cpu().toArray()]).toEqual(["cuda:0", [2, 2]]);
+      torch.cuda.synchronize();
+    } else {
+      expect(() => torch.ones([2]).cuda()).toThrow(torch.TorchError);
+      expect(() => torch.zeros([1], { device: "cuda:0" })).toThrow(torch.TorchError);
+    }
+  });
+  it("threads", () => {
+    const before = torch.getNumThreads();
+    torch.setNumThreads(1);
+    expect(torch.getNumThreads()).toBe(1);
+    torch.setNumThreads(before);
+    expect(() => torch.setNumThreads(0)).toThrow(torch.TorchError);
+  });
+  it("deterministic algorithms", () => {
+    torch.useDeterministicAlgorithms(true);
+    expect(torch.ones([2]).cumsum(0).toArray()).toEqual([1, 2]);
+    torch.useDeterministicAlgorithms(false);
+  });
+});
