@@ -7,7 +7,7 @@ import {
   type VariableDefinition,
   variableOnLevel,
 } from "../variables/catalogue.js";
-import { normaliseUnits, tryParseUnit } from "../variables/units.js";
+import { normaliseUnits, sameUnits, tryParseUnit } from "../variables/units.js";
 import { baseName } from "./cf-axes.js";
 import type { VariableInfo } from "./source.js";
 
@@ -20,7 +20,9 @@ export function describeCf(
   const name = baseName(array.name);
   const rawUnits = textAttribute(array, "units");
   const known = definitionOf(array, name, pressure);
-  const fits = known !== undefined && (rawUnits === undefined || sameQuantity(rawUnits, known.units));
+  // CMIP gives geopotential height in plain metres.
+  const asMetres = known?.family === "gh" && rawUnits !== undefined && sameUnits(rawUnits, "m");
+  const fits = known !== undefined && (rawUnits === undefined || asMetres || sameQuantity(rawUnits, known.units));
   const level = pressure ?? otherLevel;
   const suffix = level === undefined ? "" : pressure === undefined ? `_${level}` : String(level);
   const longName = textAttribute(array, "long_name");

@@ -150,7 +150,10 @@ function duplicate(name: string, first: Entry, second: Entry): DataError {
   const b = second.message;
   const difference =
     a.number !== b.number
-      ? { text: `ensemble members ${a.number} and ${b.number}`, hint: "choose one with the option `member`" }
+      ? {
+          text: `ensemble members ${a.number ?? "none"} and ${b.number ?? "none"}`,
+          hint: "choose one with the option `member`",
+        }
       : a.dataTime !== b.dataTime
         ? {
             text: `forecasts started ${formatTimeShort(a.dataTime)} and ${formatTimeShort(b.dataTime)}`,

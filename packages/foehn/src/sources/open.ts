@@ -23,7 +23,8 @@ export interface OpenSourceOptions {
 
 /**
  * Opens a source.
- * @param spec a path, a folder, a glob (`data/*.grib`, `**`), a Zarr folder, or several of them, which are joined
+ * @param spec a path, a folder, a glob (`data/*.grib`, `**`), a Zarr folder, or several of them, which are joined;
+ * or `synthetic` (`synthetic:key=value,…`), the atmosphere that needs no file
  * @throws DataError for a path that does not exist (with the nearest names), an empty folder, a glob without a match, or a mix of
  * formats; FormatError for a file that is none of the formats, empty or damaged
  */
@@ -31,6 +32,9 @@ export async function openSource(spec: string | readonly string[], options: Open
   const cwd = options.cwd ?? process.cwd();
   const specs = typeof spec === "string" ? [spec] : spec;
   if (specs.length === 0) throw new DataError("no data was named", { hint: "give a file, a folder or a glob" });
+  if (specs.length === 1 && /^synthetic(:|$)/.test(specs[0]!)) {
+    return (await import("./synthetic.js")).openSyntheticSource(specs[0]!);
+  }
   const paths = specs.flatMap((text) => expand(text, cwd));
   const kinds = new Map<FileKind | "zarr", string[]>();
   for (const path of paths) {
