@@ -44,7 +44,7 @@ export interface GribFile extends Disposable {
   close(): void;
 }
 
-/** Far outside every physical range, and exact in double precision: what ecCodes is told to put where a bitmap says missing. */
+/** Far outside every physical range, and exact in single and double precision: what ecCodes is told to put where a bitmap says missing. */
 const missing = -(2 ** 120);
 
 /**
@@ -101,11 +101,9 @@ export function openGrib(path: string): GribFile {
     if (scratch.length !== size) scratch = new Float64Array(size);
     handle.setDouble("missingValue", missing);
     handle.doublesInto("values", scratch);
-    const values = new Float32Array(size);
-    for (let i = 0; i < size; i++) {
-      const value = scratch[i]!;
-      values[i] = value === missing ? Number.NaN : value;
-    }
+    // The conversion of a whole array is native; `missing` survives the rounding to single precision.
+    const values = new Float32Array(scratch);
+    for (let i = values.indexOf(missing); i >= 0; i = values.indexOf(missing, i + 1)) values[i] = Number.NaN;
     return arrange(values, geometry);
   };
 
