@@ -23,6 +23,8 @@ export interface RunReportParts {
   readonly package?: string | undefined;
   /** Commands that do it again, in order. */
   readonly commands?: readonly string[] | undefined;
+  /** False for fields that lie on no map of this Earth. */
+  readonly coastlines?: boolean | undefined;
 }
 
 /** Collects the report of a run. @throws StorageError when the folder is no run */
@@ -73,7 +75,8 @@ async function packageFacts(path: string): Promise<Record<string, unknown>> {
   return { name: pkg.name, version: pkg.manifest.version, folder: pkg.path, ...Object.fromEntries(files) };
 }
 
-function figures(history: ReturnType<typeof readRunMetrics>, { scores, forecast }: RunReportParts): ReportFigure[] {
+function figures(history: ReturnType<typeof readRunMetrics>, parts: RunReportParts): ReportFigure[] {
+  const { scores, forecast, coastlines = true } = parts;
   const found: ReportFigure[] = [{ title: "Training", figure: drawTrainingCurve(history) }];
   if (scores) {
     found.push({ title: "RMSE by lead time, beside persistence", figure: drawScoreByLead(scores, { metric: "rmse" }) });
@@ -84,8 +87,9 @@ function figures(history: ReturnType<typeof readRunMetrics>, { scores, forecast 
   const last = forecast?.frames.at(-1);
   if (forecast && last) {
     const { frames, ...field } = forecast;
-    found.push({ title: "A forecast", figure: drawForecastMap({ ...field, ...last }) });
-    if (frames.length > 1) found.push({ title: "The forecast, step by step", figure: forecastGif(forecast) });
+    found.push({ title: "A forecast", figure: drawForecastMap({ ...field, ...last }, { coastlines }) });
+    if (frames.length > 1)
+      found.push({ title: "The forecast, step by step", figure: forecastGif(forecast, { coastlines }) });
   }
   return found;
 }

@@ -5,6 +5,12 @@ import type { Verb } from "./verb.js";
 /** All verbs. */
 export const verbs: readonly Verb[] = [
   {
+    name: "demo",
+    group: "First steps",
+    summary: "train, package, forecast, score and draw on a small example, in about three minutes",
+    load: () => import("./commands/demo.js"),
+  },
+  {
     name: "doctor",
     group: "First steps",
     summary: "say what this machine has, what is missing, and what to do about it",
