@@ -34,7 +34,7 @@ const RESERVED = new Set(
 const SKIP = [
   /^_/,
   /backward/,
-  /_copy$/,
+  /(?<!index)_copy$/,
   /_forward$/,
   /^(cudnn|mkldnn|miopen|mps|xnnpack|fbgemm|quantized|quantize|dequantize|thnn|slow|native|nested|sym|lift|unsafe|batch_norm_|sparse_|fake_quantize|fused_)/,
   /^(q_|qscheme|int_repr|choose_qparams|rrelu_with_noise|conv_depthwise3d|convolution_overrideable|conv_tbc|sspaddmm|smm|hspmm|spmm|ccol_indices|crow_indices|col_indices|row_indices|indices|values|coalesce|is_coalesced|dense_dim|sparse_mask|sparse_resize|copy_sparse|resize_as_sparse|rename|align_|refine_names|names|has_names|record_stream|set_data|output_nr|is_set_to|retains_grad|is_pinned|pin_memory|from_file|alias$|wait_tensor|segment_reduce|to_mkldnn|to_padded_tensor|max_pool1d_with_indices_|is_vulkan|is_distributed|is_inference|resolve_|stft$|data$|set_$|nuclear_norm|chalf|grid_sampler_2d$|grid_sampler_3d$|embedding_renorm_|glu_jvp|linalg_.*_ex$|linalg_ldl_factor_ex|upsample_.*\.vec$)/,
@@ -153,7 +153,11 @@ for (const name of names) {
   const onTensor = overloads.filter(
     (op) => ["self", "input"].includes(op.arguments[0]?.name) && op.arguments[0].type === "T",
   );
-  const sentence = docs[name];
+  const sentence =
+    docs[name] ??
+    (name.endsWith("_") && docs[name.slice(0, -1)]
+      ? `${docs[name.slice(0, -1)].replace(/\.$/, "")}, in place.`
+      : undefined);
   if (onTensor.length > 0 && !METHODS_BY_HAND.has(name)) {
     const lines = [];
     onTensor.forEach((op, i) => {
@@ -166,8 +170,10 @@ for (const name of names) {
     const seen = new Set();
     const lines = [];
     for (const op of overloads) {
-      for (const form of signature(op, overloads, false))
-        if (!seen.has(form)) lines.push(`${comment(op, undefined, "  ")}\n  ${form};`), seen.add(form);
+      for (const form of signature(op, overloads, false)) {
+        if (!seen.has(form)) lines.push(`${comment(op, undefined, "  ")}\n  ${form};`);
+        seen.add(form);
+      }
     }
     functions.push({
       name,

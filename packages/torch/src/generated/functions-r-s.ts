@@ -5,11 +5,315 @@ import type { Generator } from "../random.js";
 import type { Scalar } from "../schema.js";
 import type { Tensor } from "../tensor.js";
 
+/** Radians to degrees. */
+export const rad2deg = operatorFunction("rad2deg") as {
+  /** `aten::rad2deg(Tensor self) -> Tensor` */
+  (self: Tensor): Tensor;
+};
+
+/** Radians to degrees, in place. */
+export const rad2deg_ = operatorFunction("rad2deg_") as {
+  /** `aten::rad2deg_(Tensor(a!) self) -> Tensor(a!)` */
+  (self: Tensor): Tensor;
+};
+
+export const randintLike = operatorFunction("randint_like") as {
+  /** `aten::randint_like(Tensor self, int high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
+  (self: Tensor, high: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  /** `aten::randint_like.low_dtype(Tensor self, int low, int high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
+  (self: Tensor, low: number, high: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+};
+
+export const random = operatorFunction("random") as {
+  /** `aten::random(Tensor self, *, Generator? generator=None) -> Tensor` */
+  (self: Tensor, options?: { generator?: Generator | null }): Tensor;
+  /** `aten::random.from(Tensor self, int from, int? to, *, Generator? generator=None) -> Tensor` */
+  (self: Tensor, from: number, to: number | null, options?: { generator?: Generator | null }): Tensor;
+  /** `aten::random.to(Tensor self, int to, *, Generator? generator=None) -> Tensor` */
+  (self: Tensor, to: number, options?: { generator?: Generator | null }): Tensor;
+};
+
+/** Fills with random whole numbers. */
+export const random_ = operatorFunction("random_") as {
+  /** `aten::random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)` */
+  (self: Tensor, options?: { generator?: Generator | null }): Tensor;
+  /** `aten::random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)` */
+  (self: Tensor, from: number, to: number | null, options?: { generator?: Generator | null }): Tensor;
+  /** `aten::random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)` */
+  (self: Tensor, to: number, options?: { generator?: Generator | null }): Tensor;
+};
+
+/** All elements in one dimension. */
+export const ravel = operatorFunction("ravel") as {
+  /** `aten::ravel(Tensor(a) self) -> Tensor(a)` */
+  (self: Tensor): Tensor;
+};
+
+/** Real part; a view. */
+export const real = operatorFunction("real") as {
+  /** `aten::real(Tensor(a) self) -> Tensor(a)` */
+  (self: Tensor): Tensor;
+};
+
+/** 1 / self. */
+export const reciprocal = operatorFunction("reciprocal") as {
+  /** `aten::reciprocal(Tensor self) -> Tensor` */
+  (self: Tensor): Tensor;
+};
+
+/** 1 / self, in place. */
+export const reciprocal_ = operatorFunction("reciprocal_") as {
+  /** `aten::reciprocal_(Tensor(a!) self) -> Tensor(a!)` */
+  (self: Tensor): Tensor;
+};
+
+export const reflectionPad1d = operatorFunction("reflection_pad1d") as {
+  /** `aten::reflection_pad1d(Tensor self, int[2] padding) -> Tensor` */
+  (self: Tensor, padding: number | readonly number[]): Tensor;
+};
+
+export const reflectionPad2d = operatorFunction("reflection_pad2d") as {
+  /** `aten::reflection_pad2d(Tensor self, int[4] padding) -> Tensor` */
+  (self: Tensor, padding: number | readonly number[]): Tensor;
+};
+
+export const reflectionPad3d = operatorFunction("reflection_pad3d") as {
+  /** `aten::reflection_pad3d(Tensor self, int[6] padding) -> Tensor` */
+  (self: Tensor, padding: number | readonly number[]): Tensor;
+};
+
+/** max(self, 0). */
+export const relu = operatorFunction("relu") as {
+  /** `aten::relu(Tensor self) -> Tensor` */
+  (self: Tensor): Tensor;
+};
+
+/** min(max(self, 0), 6). */
+export const relu6 = operatorFunction("relu6") as {
+  /** `aten::relu6(Tensor self) -> Tensor` */
+  (self: Tensor): Tensor;
+};
+
+/** min(max(self, 0), 6), in place. */
+export const relu6_ = operatorFunction("relu6_") as {
+  /** `aten::relu6_(Tensor(a!) self) -> Tensor(a!)` */
+  (self: Tensor): Tensor;
+};
+
+/** max(self, 0), in place. */
+export const relu_ = operatorFunction("relu_") as {
+  /** `aten::relu_(Tensor(a!) self) -> Tensor(a!)` */
+  (self: Tensor): Tensor;
+};
+
+/** Remainder with the sign of the divisor, as Python's %. */
+export const remainder = operatorFunction("remainder") as {
+  /** `aten::remainder.Scalar(Tensor self, Scalar other) -> Tensor` */
+  (self: Tensor, other: Scalar): Tensor;
+  /** `aten::remainder.Scalar_Tensor(Scalar self, Tensor other) -> Tensor` */
+  (self: Scalar, other: Tensor): Tensor;
+  /** `aten::remainder.Tensor(Tensor self, Tensor other) -> Tensor` */
+  (self: Tensor, other: Tensor): Tensor;
+};
+
+/** Remainder with the sign of the divisor, as Python's %, in place. */
+export const remainder_ = operatorFunction("remainder_") as {
+  /** `aten::remainder_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
+  (self: Tensor, other: Scalar): Tensor;
+  /** `aten::remainder_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
+  (self: Tensor, other: Tensor): Tensor;
+};
+
+export const renorm = operatorFunction("renorm") as {
+  /** `aten::renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor` */
+  (self: Tensor, p: Scalar, dim: number, maxnorm: Scalar): Tensor;
+};
+
+export const renorm_ = operatorFunction("renorm_") as {
+  /** `aten::renorm_(Tensor(a!) self, Scalar p, int dim, Scalar maxnorm) -> Tensor(a!)` */
+  (self: Tensor, p: Scalar, dim: number, maxnorm: Scalar): Tensor;
+};
+
+/** Copies side by side, so many along each dimension. */
+export const repeat = operatorFunction("repeat") as {
+  /** `aten::repeat(Tensor self, SymInt[] repeats) -> Tensor` */
+  (self: Tensor, repeats: readonly number[]): Tensor;
+};
+
+/** Each element repeated in place. */
+export const repeatInterleave = operatorFunction("repeat_interleave") as {
+  /** `aten::repeat_interleave.Tensor(Tensor repeats, *, int? output_size=None) -> Tensor` */
+  (repeats: Tensor, options?: { outputSize?: number | null }): Tensor;
+  /** `aten::repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor` */
+  (self: Tensor, repeats: Tensor, options?: { dim?: number | null; outputSize?: number | null }): Tensor;
+  /** `aten::repeat_interleave.self_int(Tensor self, int repeats, int? dim=None, *, int? output_size=None) -> Tensor` */
+  (self: Tensor, repeats: number, options?: { dim?: number | null; outputSize?: number | null }): Tensor;
+};
+
+export const replicationPad1d = operatorFunction("replication_pad1d") as {
+  /** `aten::replication_pad1d(Tensor self, int[2] padding) -> Tensor` */
+  (self: Tensor, padding: number | readonly number[]): Tensor;
+};
+
+export const replicationPad2d = operatorFunction("replication_pad2d") as {
+  /** `aten::replication_pad2d(Tensor self, int[4] padding) -> Tensor` */
+  (self: Tensor, padding: number | readonly number[]): Tensor;
+};
+
+export const replicationPad3d = operatorFunction("replication_pad3d") as {
+  /** `aten::replication_pad3d(Tensor self, int[6] padding) -> Tensor` */
+  (self: Tensor, padding: number | readonly number[]): Tensor;
+};
+
+export const requiresGrad_ = operatorFunction("requires_grad_") as {
+  /** `aten::requires_grad_(Tensor(a!) self, bool requires_grad=True) -> Tensor(a!)` */
+  (self: Tensor, options?: { requiresGrad?: boolean }): Tensor;
+};
+
+/** The same elements in another shape, one size may be −1; a view where possible. */
+export const reshape = operatorFunction("reshape") as {
+  /** `aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)` */
+  (self: Tensor, shape: readonly number[]): Tensor;
+};
+
+/** Reshaped as another tensor. */
+export const reshapeAs = operatorFunction("reshape_as") as {
+  /** `aten::reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)` */
+  (self: Tensor, other: Tensor): Tensor;
+};
+
+export const resize = operatorFunction("resize") as {
+  /** `aten::resize(Tensor self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor` */
+  (self: Tensor, size: readonly number[], options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+};
+
+export const resize_ = operatorFunction("resize_") as {
+  /** `aten::resize_(Tensor(a!) self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)` */
+  (self: Tensor, size: readonly number[], options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+};
+
+export const resizeAs = operatorFunction("resize_as") as {
+  /** `aten::resize_as(Tensor self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor` */
+  (self: Tensor, theTemplate: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+};
+
+export const resizeAs_ = operatorFunction("resize_as_") as {
+  /** `aten::resize_as_(Tensor(a!) self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor(a!)` */
+  (self: Tensor, theTemplate: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+};
+
+/** The element type that an operation on both would have. */
+export const resultType = operatorFunction("result_type") as {
+  /** `aten::result_type.Scalar(Tensor tensor, Scalar other) -> ScalarType` */
+  (tensor: Tensor, other: Scalar): DType;
+  /** `aten::result_type.Scalar_Scalar(Scalar scalar1, Scalar scalar2) -> ScalarType` */
+  (scalar1: Scalar, scalar2: Scalar): DType;
+  /** `aten::result_type.Scalar_Tensor(Scalar scalar, Tensor tensor) -> ScalarType` */
+  (scalar: Scalar, tensor: Tensor): DType;
+  /** `aten::result_type.Tensor(Tensor tensor, Tensor other) -> ScalarType` */
+  (tensor: Tensor, other: Tensor): DType;
+};
+
+export const retainGrad = operatorFunction("retain_grad") as {
+  /** `aten::retain_grad(Tensor(a!) self) -> ()` */
+  (self: Tensor): void;
+};
+
+export const rnnRelu = operatorFunction("rnn_relu") as {
+  /** `aten::rnn_relu.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)` */
+  (data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean): [Tensor, Tensor];
+  /** `aten::rnn_relu.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)` */
+  (input: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor];
+};
+
+export const rnnReluCell = operatorFunction("rnn_relu_cell") as {
+  /** `aten::rnn_relu_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor` */
+  (input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, options?: { bIh?: Tensor | null; bHh?: Tensor | null }): Tensor;
+};
+
+export const rnnTanh = operatorFunction("rnn_tanh") as {
+  /** `aten::rnn_tanh.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)` */
+  (data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean): [Tensor, Tensor];
+  /** `aten::rnn_tanh.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)` */
+  (input: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor];
+};
+
+export const rnnTanhCell = operatorFunction("rnn_tanh_cell") as {
+  /** `aten::rnn_tanh_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor` */
+  (input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, options?: { bIh?: Tensor | null; bHh?: Tensor | null }): Tensor;
+};
+
+/** Elements shifted along the dimensions, those that leave enter on the other side. */
+export const roll = operatorFunction("roll") as {
+  /** `aten::roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor` */
+  (self: Tensor, shifts: number | readonly number[], options?: { dims?: number | readonly number[] }): Tensor;
+};
+
+/** Turned by k · 90° in the plane of two dimensions. */
+export const rot90 = operatorFunction("rot90") as {
+  /** `aten::rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor` */
+  (self: Tensor, options?: { k?: number; dims?: readonly number[] }): Tensor;
+};
+
+/** Nearest whole number, halves to even; `decimals` keeps that many digits. */
+export const round = operatorFunction("round") as {
+  /** `aten::round(Tensor self) -> Tensor` */
+  (self: Tensor): Tensor;
+  /** `aten::round.decimals(Tensor self, *, int decimals) -> Tensor` */
+  (self: Tensor, options: { decimals: number }): Tensor;
+};
+
+/** Nearest whole number, halves to even; `decimals` keeps that many digits, in place. */
+export const round_ = operatorFunction("round_") as {
+  /** `aten::round_(Tensor(a!) self) -> Tensor(a!)` */
+  (self: Tensor): Tensor;
+  /** `aten::round_.decimals(Tensor(a!) self, *, int decimals) -> Tensor(a!)` */
+  (self: Tensor, options: { decimals: number }): Tensor;
+};
+
+export const rowStack = operatorFunction("row_stack") as {
+  /** `aten::row_stack(Tensor[] tensors) -> Tensor` */
+  (tensors: readonly Tensor[]): Tensor;
+};
+
+/** Leaky ReLU with random slopes when training. */
+export const rrelu = operatorFunction("rrelu") as {
+  /** `aten::rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor` */
+  (self: Tensor, options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): Tensor;
+};
+
+/** Leaky ReLU with random slopes when training, in place. */
+export const rrelu_ = operatorFunction("rrelu_") as {
+  /** `aten::rrelu_(Tensor(a!) self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor(a!)` */
+  (self: Tensor, options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): Tensor;
+};
+
+/** 1 / √self. */
+export const rsqrt = operatorFunction("rsqrt") as {
+  /** `aten::rsqrt(Tensor self) -> Tensor` */
+  (self: Tensor): Tensor;
+};
+
+/** 1 / √self, in place. */
+export const rsqrt_ = operatorFunction("rsqrt_") as {
+  /** `aten::rsqrt_(Tensor(a!) self) -> Tensor(a!)` */
+  (self: Tensor): Tensor;
+};
+
+/** other − alpha · self: subtraction with the sides exchanged. */
+export const rsub = operatorFunction("rsub") as {
+  /** `aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
+  (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor;
+  /** `aten::rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` */
+  (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor;
+};
+
 export const scalarTensor = operatorFunction("scalar_tensor") as {
   /** `aten::scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (s: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
 };
 
+/** Values written where an index says along a dimension; the inverse of gather. */
 export const scatter = operatorFunction("scatter") as {
   /** `aten::scatter.dimname_src(Tensor self, str dim, Tensor index, Tensor src) -> Tensor` */
   (self: Tensor, dim: string, index: Tensor, src: Tensor): Tensor;
@@ -25,6 +329,7 @@ export const scatter = operatorFunction("scatter") as {
   (self: Tensor, dim: number, index: Tensor, value: Scalar, options: { reduce: string }): Tensor;
 };
 
+/** Values written where an index says along a dimension; the inverse of gather, in place. */
 export const scatter_ = operatorFunction("scatter_") as {
   /** `aten::scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, src: Tensor, options: { reduce: string }): Tensor;
@@ -36,6 +341,7 @@ export const scatter_ = operatorFunction("scatter_") as {
   (self: Tensor, dim: number, index: Tensor, value: Scalar, options: { reduce: string }): Tensor;
 };
 
+/** Values added where an index says along a dimension. */
 export const scatterAdd = operatorFunction("scatter_add") as {
   /** `aten::scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor;
@@ -43,21 +349,25 @@ export const scatterAdd = operatorFunction("scatter_add") as {
   (self: Tensor, dim: string, index: Tensor, src: Tensor): Tensor;
 };
 
+/** Values added where an index says along a dimension, in place. */
 export const scatterAdd_ = operatorFunction("scatter_add_") as {
   /** `aten::scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor;
 };
 
+/** Values combined where an index says: "sum", "prod", "mean", "amax" or "amin". */
 export const scatterReduce = operatorFunction("scatter_reduce") as {
   /** `aten::scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, src: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor;
 };
 
+/** Values combined where an index says: "sum", "prod", "mean", "amax" or "amin", in place. */
 export const scatterReduce_ = operatorFunction("scatter_reduce_") as {
   /** `aten::scatter_reduce_.two(Tensor(a!) self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, src: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor;
 };
 
+/** Where each value would be inserted to keep a sorted sequence sorted. */
 export const searchsorted = operatorFunction("searchsorted") as {
   /** `aten::searchsorted.Scalar(Tensor sorted_sequence, Scalar self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor` */
   (sortedSequence: Tensor, self: Scalar, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: Tensor | null }): Tensor;
@@ -65,21 +375,25 @@ export const searchsorted = operatorFunction("searchsorted") as {
   (sortedSequence: Tensor, self: Tensor, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: Tensor | null }): Tensor;
 };
 
+/** One position of a dimension, which disappears; a view. */
 export const select = operatorFunction("select") as {
   /** `aten::select.int(Tensor(a) self, int dim, int index) -> Tensor(a)` */
   (self: Tensor, dim: number, index: number): Tensor;
 };
 
+/** A copy with one position of a dimension replaced. */
 export const selectScatter = operatorFunction("select_scatter") as {
   /** `aten::select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor` */
   (self: Tensor, src: Tensor, dim: number, index: number): Tensor;
 };
 
+/** Scaled ELU with the constants that keep variance. */
 export const selu = operatorFunction("selu") as {
   /** `aten::selu(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Scaled ELU with the constants that keep variance, in place. */
 export const selu_ = operatorFunction("selu_") as {
   /** `aten::selu_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
@@ -92,76 +406,91 @@ export const set = operatorFunction("set") as {
   (self: Tensor, source: Tensor): Tensor;
 };
 
+/** Sign, for complex numbers self / |self|. */
 export const sgn = operatorFunction("sgn") as {
   /** `aten::sgn(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Sign, for complex numbers self / |self|, in place. */
 export const sgn_ = operatorFunction("sgn_") as {
   /** `aten::sgn_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** 1 / (1 + e^−self). */
 export const sigmoid = operatorFunction("sigmoid") as {
   /** `aten::sigmoid(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** 1 / (1 + e^−self), in place. */
 export const sigmoid_ = operatorFunction("sigmoid_") as {
   /** `aten::sigmoid_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** −1, 0 or 1 by the sign of each element. */
 export const sign = operatorFunction("sign") as {
   /** `aten::sign(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** −1, 0 or 1 by the sign of each element, in place. */
 export const sign_ = operatorFunction("sign_") as {
   /** `aten::sign_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** True where the sign bit is set, −0 included. */
 export const signbit = operatorFunction("signbit") as {
   /** `aten::signbit(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** self · sigmoid(self), also called swish. */
 export const silu = operatorFunction("silu") as {
   /** `aten::silu(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** self · sigmoid(self), also called swish, in place. */
 export const silu_ = operatorFunction("silu_") as {
   /** `aten::silu_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Sine of an angle in radians. */
 export const sin = operatorFunction("sin") as {
   /** `aten::sin(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Sine of an angle in radians, in place. */
 export const sin_ = operatorFunction("sin_") as {
   /** `aten::sin_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** sin(πx) / (πx), 1 at 0. */
 export const sinc = operatorFunction("sinc") as {
   /** `aten::sinc(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** sin(πx) / (πx), 1 at 0, in place. */
 export const sinc_ = operatorFunction("sinc_") as {
   /** `aten::sinc_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Hyperbolic sine. */
 export const sinh = operatorFunction("sinh") as {
   /** `aten::sinh(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Hyperbolic sine, in place. */
 export const sinh_ = operatorFunction("sinh_") as {
   /** `aten::sinh_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
@@ -172,21 +501,25 @@ export const size = operatorFunction("size") as {
   (self: Tensor, dim: number): number;
 };
 
+/** A range of a dimension; a view. */
 export const slice = operatorFunction("slice") as {
   /** `aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)` */
   (self: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor;
 };
 
+/** A copy with a range of a dimension replaced. */
 export const sliceScatter = operatorFunction("slice_scatter") as {
   /** `aten::slice_scatter(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor` */
   (self: Tensor, src: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor;
 };
 
+/** Sign and logarithm of the absolute determinant. */
 export const slogdet = operatorFunction("slogdet") as {
   /** `aten::slogdet(Tensor self) -> (Tensor sign, Tensor logabsdet)` */
   (self: Tensor): [sign: Tensor, logabsdet: Tensor];
 };
 
+/** Squared below beta, absolute above; reduction 0 none, 1 mean, 2 sum. */
 export const smoothL1Loss = operatorFunction("smooth_l1_loss") as {
   /** `aten::smooth_l1_loss(Tensor self, Tensor target, int reduction=1, float beta=1.) -> Tensor` */
   (self: Tensor, target: Tensor, options?: { reduction?: number; beta?: number }): Tensor;
@@ -197,21 +530,25 @@ export const softMarginLoss = operatorFunction("soft_margin_loss") as {
   (self: Tensor, target: Tensor, options?: { reduction?: number }): Tensor;
 };
 
+/** e^self / Σ e^self along a dimension. */
 export const softmax = operatorFunction("softmax") as {
   /** `aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
 };
 
+/** log(1 + e^(beta·self)) / beta, linear above threshold. */
 export const softplus = operatorFunction("softplus") as {
   /** `aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor` */
   (self: Tensor, options?: { beta?: Scalar; threshold?: Scalar }): Tensor;
 };
 
+/** Moved towards 0 by lambd. */
 export const softshrink = operatorFunction("softshrink") as {
   /** `aten::softshrink(Tensor self, Scalar lambd=0.5) -> Tensor` */
   (self: Tensor, options?: { lambd?: Scalar }): Tensor;
 };
 
+/** Elements sorted along a dimension, and where they came from. */
 export const sort = operatorFunction("sort") as {
   /** `aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
   (self: Tensor, options?: { dim?: number; descending?: boolean }): [values: Tensor, indices: Tensor];
@@ -565,6 +902,7 @@ export const specialZeta = operatorFunction("special_zeta") as {
   (self: Scalar, other: Tensor): Tensor;
 };
 
+/** Pieces of a size (or of sizes) along `dim`; views. */
 export const split = operatorFunction("split") as {
   /** `aten::split.Tensor(Tensor(a -> *) self, int split_size, int dim=0) -> Tensor(a)[]` */
   (self: Tensor, splitSize: number, options?: { dim?: number }): Tensor[];
@@ -572,31 +910,37 @@ export const split = operatorFunction("split") as {
   (self: Tensor, splitSize: readonly number[], options?: { dim?: number }): Tensor[];
 };
 
+/** Pieces of the given sizes along `dim`; views. */
 export const splitWithSizes = operatorFunction("split_with_sizes") as {
   /** `aten::split_with_sizes(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]` */
   (self: Tensor, splitSizes: readonly number[], options?: { dim?: number }): Tensor[];
 };
 
+/** Square root; NaN for negative elements. */
 export const sqrt = operatorFunction("sqrt") as {
   /** `aten::sqrt(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Square root; NaN for negative elements, in place. */
 export const sqrt_ = operatorFunction("sqrt_") as {
   /** `aten::sqrt_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** self², element by element. */
 export const square = operatorFunction("square") as {
   /** `aten::square(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** self², element by element, in place. */
 export const square_ = operatorFunction("square_") as {
   /** `aten::square_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Without dimensions of size 1, all or the given one. */
 export const squeeze = operatorFunction("squeeze") as {
   /** `aten::squeeze(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
@@ -610,6 +954,7 @@ export const squeeze = operatorFunction("squeeze") as {
   (self: Tensor, options: { dim: string }): Tensor;
 };
 
+/** Without dimensions of size 1, all or the given one, in place. */
 export const squeeze_ = operatorFunction("squeeze_") as {
   /** `aten::squeeze_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
@@ -623,11 +968,13 @@ export const squeeze_ = operatorFunction("squeeze_") as {
   (self: Tensor, options: { dim: string }): Tensor;
 };
 
+/** Tensors of one shape joined along a new dimension. */
 export const stack = operatorFunction("stack") as {
   /** `aten::stack(Tensor[] tensors, int dim=0) -> Tensor` */
   (tensors: readonly Tensor[], options?: { dim?: number }): Tensor;
 };
 
+/** Standard deviation of all elements, or over `dim`; divided by n − 1 unless `unbiased` is false. */
 export const std = operatorFunction("std") as {
   /** `aten::std(Tensor self, bool unbiased=True) -> Tensor` */
   (self: Tensor, options?: { unbiased?: boolean }): Tensor;
@@ -645,6 +992,7 @@ export const std = operatorFunction("std") as {
   (self: Tensor, options: { dim: string | readonly string[]; unbiased?: boolean; keepdim?: boolean }): Tensor;
 };
 
+/** Standard deviation and mean at once. */
 export const stdMean = operatorFunction("std_mean") as {
   /** `aten::std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)` */
   (self: Tensor, options?: { unbiased?: boolean }): [Tensor, Tensor];
@@ -667,6 +1015,7 @@ export const stride = operatorFunction("stride") as {
   (self: Tensor, dim: number): number;
 };
 
+/** self − alpha · other, element by element; shapes are broadcast. */
 export const sub = operatorFunction("sub") as {
   /** `aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
   (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor;
@@ -674,6 +1023,7 @@ export const sub = operatorFunction("sub") as {
   (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor;
 };
 
+/** self − alpha · other, element by element; shapes are broadcast, in place. */
 export const sub_ = operatorFunction("sub_") as {
   /** `aten::sub_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)` */
   (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor;
@@ -695,6 +1045,7 @@ export const subtract_ = operatorFunction("subtract_") as {
   (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor;
 };
 
+/** Sum of all elements, or over `dim`. */
 export const sum = operatorFunction("sum") as {
   /** `aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null }): Tensor;
@@ -709,16 +1060,19 @@ export const sumToSize = operatorFunction("sum_to_size") as {
   (self: Tensor, size: readonly number[]): Tensor;
 };
 
+/** Singular value decomposition. */
 export const svd = operatorFunction("svd") as {
   /** `aten::svd(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)` */
   (self: Tensor, options?: { some?: boolean; computeUv?: boolean }): [U: Tensor, S: Tensor, V: Tensor];
 };
 
+/** Two dimensions exchanged; a view. */
 export const swapaxes = operatorFunction("swapaxes") as {
   /** `aten::swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)` */
   (self: Tensor, axis0: number, axis1: number): Tensor;
 };
 
+/** Two dimensions exchanged; a view, in place. */
 export const swapaxes_ = operatorFunction("swapaxes_") as {
   /** `aten::swapaxes_(Tensor(a!) self, int axis0, int axis1) -> Tensor(a!)` */
   (self: Tensor, axis0: number, axis1: number): Tensor;
@@ -732,423 +1086,4 @@ export const swapdims = operatorFunction("swapdims") as {
 export const swapdims_ = operatorFunction("swapdims_") as {
   /** `aten::swapdims_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)` */
   (self: Tensor, dim0: number, dim1: number): Tensor;
-};
-
-export const t = operatorFunction("t") as {
-  /** `aten::t(Tensor(a) self) -> Tensor(a)` */
-  (self: Tensor): Tensor;
-};
-
-export const t_ = operatorFunction("t_") as {
-  /** `aten::t_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
-};
-
-export const take = operatorFunction("take") as {
-  /** `aten::take(Tensor self, Tensor index) -> Tensor` */
-  (self: Tensor, index: Tensor): Tensor;
-};
-
-export const takeAlongDim = operatorFunction("take_along_dim") as {
-  /** `aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor` */
-  (self: Tensor, indices: Tensor, options?: { dim?: number | null }): Tensor;
-};
-
-export const tan = operatorFunction("tan") as {
-  /** `aten::tan(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const tan_ = operatorFunction("tan_") as {
-  /** `aten::tan_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
-};
-
-export const tanh = operatorFunction("tanh") as {
-  /** `aten::tanh(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const tanh_ = operatorFunction("tanh_") as {
-  /** `aten::tanh_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
-};
-
-export const tensorSplit = operatorFunction("tensor_split") as {
-  /** `aten::tensor_split.indices(Tensor(a -> *) self, int[] indices, int dim=0) -> Tensor(a)[]` */
-  (self: Tensor, indices: readonly number[], options?: { dim?: number }): Tensor[];
-  /** `aten::tensor_split.sections(Tensor(a -> *) self, int sections, int dim=0) -> Tensor(a)[]` */
-  (self: Tensor, sections: number, options?: { dim?: number }): Tensor[];
-  /** `aten::tensor_split.tensor_indices_or_sections(Tensor(a -> *) self, Tensor tensor_indices_or_sections, int dim=0) -> Tensor(a)[]` */
-  (self: Tensor, tensorIndicesOrSections: Tensor, options?: { dim?: number }): Tensor[];
-};
-
-export const tensordot = operatorFunction("tensordot") as {
-  /** `aten::tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor` */
-  (self: Tensor, other: Tensor, dimsSelf: readonly number[], dimsOther: readonly number[]): Tensor;
-};
-
-export const threshold = operatorFunction("threshold") as {
-  /** `aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor` */
-  (self: Tensor, threshold: Scalar, value: Scalar): Tensor;
-};
-
-export const threshold_ = operatorFunction("threshold_") as {
-  /** `aten::threshold_(Tensor(a!) self, Scalar threshold, Scalar value) -> Tensor(a!)` */
-  (self: Tensor, threshold: Scalar, value: Scalar): Tensor;
-};
-
-export const tile = operatorFunction("tile") as {
-  /** `aten::tile(Tensor self, int[] dims) -> Tensor` */
-  (self: Tensor, dims: readonly number[]): Tensor;
-};
-
-export const to = operatorFunction("to") as {
-  /** `aten::to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)` */
-  (self: Tensor, device: Device, dtype: DType, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)` */
-  (self: Tensor, dtype: DType, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `aten::to.dtype_layout(Tensor(a) self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)` */
-  (self: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `aten::to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)` */
-  (self: Tensor, other: Tensor, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
-};
-
-export const toDense = operatorFunction("to_dense") as {
-  /** `aten::to_dense(Tensor self, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, options?: { dtype?: DType | null }): Tensor;
-};
-
-export const toSparse = operatorFunction("to_sparse") as {
-  /** `aten::to_sparse(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::to_sparse.sparse_dim(Tensor self, int sparse_dim) -> Tensor` */
-  (self: Tensor, sparseDim: number): Tensor;
-};
-
-export const toSparseBsc = operatorFunction("to_sparse_bsc") as {
-  /** `aten::to_sparse_bsc(Tensor self, int[2] blocksize) -> Tensor` */
-  (self: Tensor, blocksize: number | readonly number[]): Tensor;
-};
-
-export const toSparseBsr = operatorFunction("to_sparse_bsr") as {
-  /** `aten::to_sparse_bsr(Tensor self, int[2] blocksize) -> Tensor` */
-  (self: Tensor, blocksize: number | readonly number[]): Tensor;
-};
-
-export const toSparseCsc = operatorFunction("to_sparse_csc") as {
-  /** `aten::to_sparse_csc(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const toSparseCsr = operatorFunction("to_sparse_csr") as {
-  /** `aten::to_sparse_csr(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const topk = operatorFunction("topk") as {
-  /** `aten::topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)` */
-  (self: Tensor, k: number, options?: { dim?: number; largest?: boolean; sorted?: boolean }): [values: Tensor, indices: Tensor];
-};
-
-export const trace = operatorFunction("trace") as {
-  /** `aten::trace(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const transpose = operatorFunction("transpose") as {
-  /** `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)` */
-  (self: Tensor, dim0: number, dim1: number): Tensor;
-};
-
-export const transpose_ = operatorFunction("transpose_") as {
-  /** `aten::transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)` */
-  (self: Tensor, dim0: number, dim1: number): Tensor;
-};
-
-export const trapezoid = operatorFunction("trapezoid") as {
-  /** `aten::trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor` */
-  (y: Tensor, options?: { dx?: Scalar; dim?: number }): Tensor;
-  /** `aten::trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor` */
-  (y: Tensor, x: Tensor, options?: { dim?: number }): Tensor;
-};
-
-export const trapz = operatorFunction("trapz") as {
-  /** `aten::trapz.dx(Tensor y, *, float dx=1., int dim=-1) -> Tensor` */
-  (y: Tensor, options?: { dx?: number; dim?: number }): Tensor;
-  /** `aten::trapz.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor` */
-  (y: Tensor, x: Tensor, options?: { dim?: number }): Tensor;
-};
-
-export const triangularSolve = operatorFunction("triangular_solve") as {
-  /** `aten::triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False) -> (Tensor solution, Tensor cloned_coefficient)` */
-  (self: Tensor, A: Tensor, options?: { upper?: boolean; transpose?: boolean; unitriangular?: boolean }): [solution: Tensor, clonedCoefficient: Tensor];
-};
-
-export const tril = operatorFunction("tril") as {
-  /** `aten::tril(Tensor self, int diagonal=0) -> Tensor` */
-  (self: Tensor, options?: { diagonal?: number }): Tensor;
-};
-
-export const tril_ = operatorFunction("tril_") as {
-  /** `aten::tril_(Tensor(a!) self, int diagonal=0) -> Tensor(a!)` */
-  (self: Tensor, options?: { diagonal?: number }): Tensor;
-};
-
-export const trilIndices = operatorFunction("tril_indices") as {
-  /** `aten::tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (row: number, col: number, options?: { offset?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-};
-
-export const tripletMarginLoss = operatorFunction("triplet_margin_loss") as {
-  /** `aten::triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1., float p=2., float eps=9.9999999999999995e-07, bool swap=False, int reduction=1) -> Tensor` */
-  (anchor: Tensor, positive: Tensor, negative: Tensor, options?: { margin?: number; p?: number; eps?: number; swap?: boolean; reduction?: number }): Tensor;
-};
-
-export const triu = operatorFunction("triu") as {
-  /** `aten::triu(Tensor self, int diagonal=0) -> Tensor` */
-  (self: Tensor, options?: { diagonal?: number }): Tensor;
-};
-
-export const triu_ = operatorFunction("triu_") as {
-  /** `aten::triu_(Tensor(a!) self, int diagonal=0) -> Tensor(a!)` */
-  (self: Tensor, options?: { diagonal?: number }): Tensor;
-};
-
-export const triuIndices = operatorFunction("triu_indices") as {
-  /** `aten::triu_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (row: number, col: number, options?: { offset?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-};
-
-export const trueDivide = operatorFunction("true_divide") as {
-  /** `aten::true_divide.Scalar(Tensor self, Scalar other) -> Tensor` */
-  (self: Tensor, other: Scalar): Tensor;
-  /** `aten::true_divide.Tensor(Tensor self, Tensor other) -> Tensor` */
-  (self: Tensor, other: Tensor): Tensor;
-};
-
-export const trueDivide_ = operatorFunction("true_divide_") as {
-  /** `aten::true_divide_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
-  (self: Tensor, other: Scalar): Tensor;
-  /** `aten::true_divide_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
-  (self: Tensor, other: Tensor): Tensor;
-};
-
-export const trunc = operatorFunction("trunc") as {
-  /** `aten::trunc(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const trunc_ = operatorFunction("trunc_") as {
-  /** `aten::trunc_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
-};
-
-export const typeAs = operatorFunction("type_as") as {
-  /** `aten::type_as(Tensor self, Tensor other) -> Tensor` */
-  (self: Tensor, other: Tensor): Tensor;
-};
-
-export const unbind = operatorFunction("unbind") as {
-  /** `aten::unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]` */
-  (self: Tensor, options?: { dim?: number }): Tensor[];
-};
-
-export const unflatten = operatorFunction("unflatten") as {
-  /** `aten::unflatten.int(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)` */
-  (self: Tensor, dim: number, sizes: readonly number[]): Tensor;
-};
-
-export const unflattenDenseTensors = operatorFunction("unflatten_dense_tensors") as {
-  /** `aten::unflatten_dense_tensors(Tensor flat, Tensor[] tensors) -> Tensor[]` */
-  (flat: Tensor, tensors: readonly Tensor[]): Tensor[];
-};
-
-export const unfold = operatorFunction("unfold") as {
-  /** `aten::unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)` */
-  (self: Tensor, dimension: number, size: number, step: number): Tensor;
-};
-
-export const uniform = operatorFunction("uniform") as {
-  /** `aten::uniform(Tensor self, float from=0., float to=1., *, Generator? generator=None) -> Tensor` */
-  (self: Tensor, options?: { from?: number; to?: number; generator?: Generator | null }): Tensor;
-};
-
-export const uniform_ = operatorFunction("uniform_") as {
-  /** `aten::uniform_(Tensor(a!) self, float from=0., float to=1., *, Generator? generator=None) -> Tensor(a!)` */
-  (self: Tensor, options?: { from?: number; to?: number; generator?: Generator | null }): Tensor;
-};
-
-export const uniqueConsecutive = operatorFunction("unique_consecutive") as {
-  /** `aten::unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None) -> (Tensor, Tensor, Tensor)` */
-  (self: Tensor, options?: { returnInverse?: boolean; returnCounts?: boolean; dim?: number | null }): [Tensor, Tensor, Tensor];
-};
-
-export const uniqueDim = operatorFunction("unique_dim") as {
-  /** `aten::unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)` */
-  (self: Tensor, dim: number, options?: { sorted?: boolean; returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
-};
-
-export const uniqueDimConsecutive = operatorFunction("unique_dim_consecutive") as {
-  /** `aten::unique_dim_consecutive(Tensor self, int dim, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)` */
-  (self: Tensor, dim: number, options?: { returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
-};
-
-export const unsqueeze = operatorFunction("unsqueeze") as {
-  /** `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)` */
-  (self: Tensor, dim: number): Tensor;
-};
-
-export const unsqueeze_ = operatorFunction("unsqueeze_") as {
-  /** `aten::unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)` */
-  (self: Tensor, dim: number): Tensor;
-};
-
-export const upsampleBicubic2d = operatorFunction("upsample_bicubic2d") as {
-  /** `aten::upsample_bicubic2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (self: Tensor, outputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::upsample_bicubic2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` */
-  (input: Tensor, outputSize: readonly number[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
-};
-
-export const upsampleBilinear2d = operatorFunction("upsample_bilinear2d") as {
-  /** `aten::upsample_bilinear2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (self: Tensor, outputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::upsample_bilinear2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` */
-  (input: Tensor, outputSize: readonly number[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
-};
-
-export const upsampleLinear1d = operatorFunction("upsample_linear1d") as {
-  /** `aten::upsample_linear1d(Tensor self, SymInt[1] output_size, bool align_corners, float? scales=None) -> Tensor` */
-  (self: Tensor, outputSize: number | readonly number[], alignCorners: boolean, options?: { scales?: number | null }): Tensor;
-  /** `aten::upsample_linear1d.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` */
-  (input: Tensor, outputSize: readonly number[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
-};
-
-export const upsampleNearest1d = operatorFunction("upsample_nearest1d") as {
-  /** `aten::upsample_nearest1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor` */
-  (self: Tensor, outputSize: number | readonly number[], options?: { scales?: number | null }): Tensor;
-  /** `aten::upsample_nearest1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor` */
-  (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null): Tensor;
-};
-
-export const upsampleNearest2d = operatorFunction("upsample_nearest2d") as {
-  /** `aten::upsample_nearest2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (self: Tensor, outputSize: number | readonly number[], options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::upsample_nearest2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor` */
-  (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null): Tensor;
-};
-
-export const upsampleNearest3d = operatorFunction("upsample_nearest3d") as {
-  /** `aten::upsample_nearest3d(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (self: Tensor, outputSize: number | readonly number[], options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::upsample_nearest3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor` */
-  (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null): Tensor;
-};
-
-export const upsampleTrilinear3d = operatorFunction("upsample_trilinear3d") as {
-  /** `aten::upsample_trilinear3d(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (self: Tensor, outputSize: number | readonly number[], alignCorners: boolean, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::upsample_trilinear3d.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` */
-  (input: Tensor, outputSize: readonly number[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
-};
-
-export const vander = operatorFunction("vander") as {
-  /** `aten::vander(Tensor x, int? N=None, bool increasing=False) -> Tensor` */
-  (x: Tensor, options?: { N?: number | null; increasing?: boolean }): Tensor;
-};
-
-export const varMean = operatorFunction("var_mean") as {
-  /** `aten::var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)` */
-  (self: Tensor, options?: { unbiased?: boolean }): [Tensor, Tensor];
-  /** `aten::var_mean.correction(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False) -> (Tensor, Tensor)` */
-  (self: Tensor, dim: number | readonly number[] | null, options?: { correction?: number | null; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::var_mean.correction(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False) -> (Tensor, Tensor)` */
-  (self: Tensor, options?: { dim?: number | readonly number[] | null; correction?: number | null; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
-  (self: Tensor, dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
-  (self: Tensor, options?: { dim?: number | readonly number[] | null; unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::var_mean.names_dim(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
-  (self: Tensor, dim: string | readonly string[], options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::var_mean.names_dim(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
-  (self: Tensor, options: { dim: string | readonly string[]; unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
-};
-
-export const vdot = operatorFunction("vdot") as {
-  /** `aten::vdot(Tensor self, Tensor other) -> Tensor` */
-  (self: Tensor, other: Tensor): Tensor;
-};
-
-export const view = operatorFunction("view") as {
-  /** `aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)` */
-  (self: Tensor, size: readonly number[]): Tensor;
-  /** `aten::view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)` */
-  (self: Tensor, dtype: DType): Tensor;
-};
-
-export const viewAs = operatorFunction("view_as") as {
-  /** `aten::view_as(Tensor(a) self, Tensor other) -> Tensor(a)` */
-  (self: Tensor, other: Tensor): Tensor;
-};
-
-export const viewAsComplex = operatorFunction("view_as_complex") as {
-  /** `aten::view_as_complex(Tensor(a) self) -> Tensor(a)` */
-  (self: Tensor): Tensor;
-};
-
-export const viewAsReal = operatorFunction("view_as_real") as {
-  /** `aten::view_as_real(Tensor(a) self) -> Tensor(a)` */
-  (self: Tensor): Tensor;
-};
-
-export const vsplit = operatorFunction("vsplit") as {
-  /** `aten::vsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]` */
-  (self: Tensor, indices: readonly number[]): Tensor[];
-  /** `aten::vsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]` */
-  (self: Tensor, sections: number): Tensor[];
-};
-
-export const vstack = operatorFunction("vstack") as {
-  /** `aten::vstack(Tensor[] tensors) -> Tensor` */
-  (tensors: readonly Tensor[]): Tensor;
-};
-
-export const where = operatorFunction("where") as {
-  /** `aten::where(Tensor condition) -> Tensor[]` */
-  (condition: Tensor): Tensor[];
-  /** `aten::where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor` */
-  (condition: Tensor, self: Scalar, other: Scalar): Tensor;
-  /** `aten::where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor` */
-  (condition: Tensor, self: Tensor, other: Scalar): Tensor;
-  /** `aten::where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor` */
-  (condition: Tensor, self: Scalar, other: Tensor): Tensor;
-  /** `aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor` */
-  (condition: Tensor, self: Tensor, other: Tensor): Tensor;
-};
-
-export const xlogy = operatorFunction("xlogy") as {
-  /** `aten::xlogy.Scalar_Other(Tensor self, Scalar other) -> Tensor` */
-  (self: Tensor, other: Scalar): Tensor;
-  /** `aten::xlogy.Scalar_Self(Scalar self, Tensor other) -> Tensor` */
-  (self: Scalar, other: Tensor): Tensor;
-  /** `aten::xlogy.Tensor(Tensor self, Tensor other) -> Tensor` */
-  (self: Tensor, other: Tensor): Tensor;
-};
-
-export const xlogy_ = operatorFunction("xlogy_") as {
-  /** `aten::xlogy_.Scalar_Other(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
-  (self: Tensor, other: Scalar): Tensor;
-  /** `aten::xlogy_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
-  (self: Tensor, other: Tensor): Tensor;
-};
-
-export const zero = operatorFunction("zero") as {
-  /** `aten::zero(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const zero_ = operatorFunction("zero_") as {
-  /** `aten::zero_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
 };

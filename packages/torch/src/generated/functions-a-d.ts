@@ -5,11 +5,13 @@ import type { Generator } from "../random.js";
 import type { Scalar } from "../schema.js";
 import type { Tensor } from "../tensor.js";
 
+/** Absolute value; modulus of complex numbers. */
 export const abs = operatorFunction("abs") as {
   /** `aten::abs(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Absolute value; modulus of complex numbers, in place. */
 export const abs_ = operatorFunction("abs_") as {
   /** `aten::abs_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
@@ -25,31 +27,37 @@ export const absolute_ = operatorFunction("absolute_") as {
   (self: Tensor): Tensor;
 };
 
+/** Inverse cosine, in radians. */
 export const acos = operatorFunction("acos") as {
   /** `aten::acos(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Inverse cosine, in radians, in place. */
 export const acos_ = operatorFunction("acos_") as {
   /** `aten::acos_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Inverse hyperbolic cosine. */
 export const acosh = operatorFunction("acosh") as {
   /** `aten::acosh(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Inverse hyperbolic cosine, in place. */
 export const acosh_ = operatorFunction("acosh_") as {
   /** `aten::acosh_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Means of windows chosen so that the output has a size. */
 export const adaptiveAvgPool1d = operatorFunction("adaptive_avg_pool1d") as {
   /** `aten::adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor` */
   (self: Tensor, outputSize: number | readonly number[]): Tensor;
 };
 
+/** Means of windows chosen so that the output is H × W. */
 export const adaptiveAvgPool2d = operatorFunction("adaptive_avg_pool2d") as {
   /** `aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor` */
   (self: Tensor, outputSize: number | readonly number[]): Tensor;
@@ -65,6 +73,7 @@ export const adaptiveMaxPool1d = operatorFunction("adaptive_max_pool1d") as {
   (self: Tensor, outputSize: number | readonly number[]): [Tensor, Tensor];
 };
 
+/** Maxima of windows chosen so that the output is H × W, and their positions. */
 export const adaptiveMaxPool2d = operatorFunction("adaptive_max_pool2d") as {
   /** `aten::adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)` */
   (self: Tensor, outputSize: number | readonly number[]): [Tensor, Tensor];
@@ -75,6 +84,7 @@ export const adaptiveMaxPool3d = operatorFunction("adaptive_max_pool3d") as {
   (self: Tensor, outputSize: number | readonly number[]): [Tensor, Tensor];
 };
 
+/** self + alpha · other, element by element; shapes are broadcast. */
 export const add = operatorFunction("add") as {
   /** `aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
   (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor;
@@ -82,6 +92,7 @@ export const add = operatorFunction("add") as {
   (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor;
 };
 
+/** self + alpha · other, element by element; shapes are broadcast, in place. */
 export const add_ = operatorFunction("add_") as {
   /** `aten::add_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)` */
   (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor;
@@ -99,41 +110,49 @@ export const addbmm_ = operatorFunction("addbmm_") as {
   (self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
 };
 
+/** self + value · tensor1 / tensor2. */
 export const addcdiv = operatorFunction("addcdiv") as {
   /** `aten::addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor` */
   (self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor;
 };
 
+/** self + value · tensor1 / tensor2, in place. */
 export const addcdiv_ = operatorFunction("addcdiv_") as {
   /** `aten::addcdiv_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)` */
   (self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor;
 };
 
+/** self + value · tensor1 · tensor2. */
 export const addcmul = operatorFunction("addcmul") as {
   /** `aten::addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor` */
   (self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor;
 };
 
+/** self + value · tensor1 · tensor2, in place. */
 export const addcmul_ = operatorFunction("addcmul_") as {
   /** `aten::addcmul_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)` */
   (self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor;
 };
 
+/** beta · self + alpha · mat1 @ mat2. */
 export const addmm = operatorFunction("addmm") as {
   /** `aten::addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
   (self: Tensor, mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
 };
 
+/** beta · self + alpha · mat1 @ mat2, in place. */
 export const addmm_ = operatorFunction("addmm_") as {
   /** `aten::addmm_(Tensor(a!) self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)` */
   (self: Tensor, mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
 };
 
+/** beta · self + alpha · mat @ vec. */
 export const addmv = operatorFunction("addmv") as {
   /** `aten::addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
   (self: Tensor, mat: Tensor, vec: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
 };
 
+/** beta · self + alpha · mat @ vec, in place. */
 export const addmv_ = operatorFunction("addmv_") as {
   /** `aten::addmv_(Tensor(a!) self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)` */
   (self: Tensor, mat: Tensor, vec: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
@@ -149,16 +168,19 @@ export const addr_ = operatorFunction("addr_") as {
   (self: Tensor, vec1: Tensor, vec2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
 };
 
+/** Last two dimensions exchanged, complex-conjugated. */
 export const adjoint = operatorFunction("adjoint") as {
   /** `aten::adjoint(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
 };
 
+/** Sampling grid of an affine map, for gridSampler. */
 export const affineGridGenerator = operatorFunction("affine_grid_generator") as {
   /** `aten::affine_grid_generator(Tensor theta, int[] size, bool align_corners) -> Tensor` */
   (theta: Tensor, size: readonly number[], alignCorners: boolean): Tensor;
 };
 
+/** Whether all elements are non-zero, in total or along `dim`. */
 export const all = operatorFunction("all") as {
   /** `aten::all(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -172,41 +194,49 @@ export const all = operatorFunction("all") as {
   (self: Tensor, options: { dim: string; keepdim?: boolean }): Tensor;
 };
 
+/** Whether all elements are close: one boolean. */
 export const allclose = operatorFunction("allclose") as {
   /** `aten::allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool` */
   (self: Tensor, other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }): boolean;
 };
 
+/** Dropout that keeps mean and variance, for SELU. */
 export const alphaDropout = operatorFunction("alpha_dropout") as {
   /** `aten::alpha_dropout(Tensor input, float p, bool train) -> Tensor` */
   (input: Tensor, p: number, train: boolean): Tensor;
 };
 
+/** Dropout that keeps mean and variance, for SELU, in place. */
 export const alphaDropout_ = operatorFunction("alpha_dropout_") as {
   /** `aten::alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   (self: Tensor, p: number, train: boolean): Tensor;
 };
 
+/** Largest elements over one or several dimensions. */
 export const amax = operatorFunction("amax") as {
   /** `aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor` */
   (self: Tensor, options?: { dim?: number | readonly number[]; keepdim?: boolean }): Tensor;
 };
 
+/** Smallest elements over one or several dimensions. */
 export const amin = operatorFunction("amin") as {
   /** `aten::amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor` */
   (self: Tensor, options?: { dim?: number | readonly number[]; keepdim?: boolean }): Tensor;
 };
 
+/** Smallest and largest elements at once. */
 export const aminmax = operatorFunction("aminmax") as {
   /** `aten::aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)` */
   (self: Tensor, options?: { dim?: number | null; keepdim?: boolean }): [min: Tensor, max: Tensor];
 };
 
+/** Angle of complex numbers, in radians. */
 export const angle = operatorFunction("angle") as {
   /** `aten::angle(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Whether some element is non-zero, in total or along `dim`. */
 export const any = operatorFunction("any") as {
   /** `aten::any(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -290,16 +320,19 @@ export const arctanh_ = operatorFunction("arctanh_") as {
   (self: Tensor): Tensor;
 };
 
+/** Position of the largest element: in the flat tensor, or along `dim`. */
 export const argmax = operatorFunction("argmax") as {
   /** `aten::argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor` */
   (self: Tensor, options?: { dim?: number | null; keepdim?: boolean }): Tensor;
 };
 
+/** Position of the smallest element: in the flat tensor, or along `dim`. */
 export const argmin = operatorFunction("argmin") as {
   /** `aten::argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor` */
   (self: Tensor, options?: { dim?: number | null; keepdim?: boolean }): Tensor;
 };
 
+/** Positions that would sort the tensor along a dimension. */
 export const argsort = operatorFunction("argsort") as {
   /** `aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor` */
   (self: Tensor, options?: { dim?: number; descending?: boolean }): Tensor;
@@ -311,6 +344,7 @@ export const argsort = operatorFunction("argsort") as {
   (self: Tensor, options: { stable: boolean; dim?: number; descending?: boolean }): Tensor;
 };
 
+/** Indices of non-zero elements: [count, ndim]. */
 export const argwhere = operatorFunction("argwhere") as {
   /** `aten::argwhere(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -331,56 +365,67 @@ export const asStridedScatter = operatorFunction("as_strided_scatter") as {
   (self: Tensor, src: Tensor, size: readonly number[], stride: readonly number[], options?: { storageOffset?: number | null }): Tensor;
 };
 
+/** Inverse sine, in radians. */
 export const asin = operatorFunction("asin") as {
   /** `aten::asin(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Inverse sine, in radians, in place. */
 export const asin_ = operatorFunction("asin_") as {
   /** `aten::asin_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Inverse hyperbolic sine. */
 export const asinh = operatorFunction("asinh") as {
   /** `aten::asinh(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Inverse hyperbolic sine, in place. */
 export const asinh_ = operatorFunction("asinh_") as {
   /** `aten::asinh_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Inverse tangent, in radians. */
 export const atan = operatorFunction("atan") as {
   /** `aten::atan(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Angle of the point (other, self), in radians on (−π, π]. */
 export const atan2 = operatorFunction("atan2") as {
   /** `aten::atan2(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
 };
 
+/** Angle of the point (other, self), in radians on (−π, π], in place. */
 export const atan2_ = operatorFunction("atan2_") as {
   /** `aten::atan2_(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
   (self: Tensor, other: Tensor): Tensor;
 };
 
+/** Inverse tangent, in radians, in place. */
 export const atan_ = operatorFunction("atan_") as {
   /** `aten::atan_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Inverse hyperbolic tangent. */
 export const atanh = operatorFunction("atanh") as {
   /** `aten::atanh(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Inverse hyperbolic tangent, in place. */
 export const atanh_ = operatorFunction("atanh_") as {
   /** `aten::atanh_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** With at least one dimension. */
 export const atleast1d = operatorFunction("atleast_1d") as {
   /** `aten::atleast_1d(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -388,6 +433,7 @@ export const atleast1d = operatorFunction("atleast_1d") as {
   (tensors: readonly Tensor[]): Tensor[];
 };
 
+/** With at least two dimensions. */
 export const atleast2d = operatorFunction("atleast_2d") as {
   /** `aten::atleast_2d(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -395,6 +441,7 @@ export const atleast2d = operatorFunction("atleast_2d") as {
   (tensors: readonly Tensor[]): Tensor[];
 };
 
+/** With at least three dimensions. */
 export const atleast3d = operatorFunction("atleast_3d") as {
   /** `aten::atleast_3d(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -402,26 +449,31 @@ export const atleast3d = operatorFunction("atleast_3d") as {
   (tensors: readonly Tensor[]): Tensor[];
 };
 
+/** Mean of each window: [N, C, L]. */
 export const avgPool1d = operatorFunction("avg_pool1d") as {
   /** `aten::avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], bool ceil_mode=False, bool count_include_pad=True) -> Tensor` */
   (self: Tensor, kernelSize: number | readonly number[], options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean }): Tensor;
 };
 
+/** Mean of each window: [N, C, H, W]; the stride is the window unless given. */
 export const avgPool2d = operatorFunction("avg_pool2d") as {
   /** `aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor` */
   (self: Tensor, kernelSize: number | readonly number[], options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }): Tensor;
 };
 
+/** Mean of each window: [N, C, D, H, W]. */
 export const avgPool3d = operatorFunction("avg_pool3d") as {
   /** `aten::avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor` */
   (self: Tensor, kernelSize: number | readonly number[], options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }): Tensor;
 };
 
+/** beta · self + alpha · batch1 @ batch2. */
 export const baddbmm = operatorFunction("baddbmm") as {
   /** `aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
   (self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
 };
 
+/** beta · self + alpha · batch1 @ batch2, in place. */
 export const baddbmm_ = operatorFunction("baddbmm_") as {
   /** `aten::baddbmm_(Tensor(a!) self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)` */
   (self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
@@ -434,11 +486,13 @@ export const bartlettWindow = operatorFunction("bartlett_window") as {
   (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
 };
 
+/** Normalised over batch and space per channel; running statistics are updated when training. */
 export const batchNorm = operatorFunction("batch_norm") as {
   /** `aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor` */
   (input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor;
 };
 
+/** 1 at the probability each element gives, 0 otherwise. */
 export const bernoulli = operatorFunction("bernoulli") as {
   /** `aten::bernoulli(Tensor self, *, Generator? generator=None) -> Tensor` */
   (self: Tensor, options?: { generator?: Generator | null }): Tensor;
@@ -448,6 +502,7 @@ export const bernoulli = operatorFunction("bernoulli") as {
   (self: Tensor, p: number, options?: { generator?: Generator | null }): Tensor;
 };
 
+/** Fills with 1 at probability p, 0 otherwise. */
 export const bernoulli_ = operatorFunction("bernoulli_") as {
   /** `aten::bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)` */
   (self: Tensor, p: Tensor, options?: { generator?: Generator | null }): Tensor;
@@ -455,21 +510,25 @@ export const bernoulli_ = operatorFunction("bernoulli_") as {
   (self: Tensor, options?: { p?: number; generator?: Generator | null }): Tensor;
 };
 
+/** Bilinear form of two inputs. */
 export const bilinear = operatorFunction("bilinear") as {
   /** `aten::bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor` */
   (input1: Tensor, input2: Tensor, weight: Tensor, options?: { bias?: Tensor | null }): Tensor;
 };
 
+/** Cross entropy of probabilities in (0, 1). */
 export const binaryCrossEntropy = operatorFunction("binary_cross_entropy") as {
   /** `aten::binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor` */
   (self: Tensor, target: Tensor, options?: { weight?: Tensor | null; reduction?: number }): Tensor;
 };
 
+/** Cross entropy of logits, without overflow. */
 export const binaryCrossEntropyWithLogits = operatorFunction("binary_cross_entropy_with_logits") as {
   /** `aten::binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=1) -> Tensor` */
   (self: Tensor, target: Tensor, options?: { weight?: Tensor | null; posWeight?: Tensor | null; reduction?: number }): Tensor;
 };
 
+/** How often each non-negative integer occurs. */
 export const bincount = operatorFunction("bincount") as {
   /** `aten::bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor` */
   (self: Tensor, options?: { weights?: Tensor | null; minlength?: number }): Tensor;
@@ -480,6 +539,7 @@ export const binomial = operatorFunction("binomial") as {
   (count: Tensor, prob: Tensor, options?: { generator?: Generator | null }): Tensor;
 };
 
+/** Bits set in both; logical and of booleans. */
 export const bitwiseAnd = operatorFunction("bitwise_and") as {
   /** `aten::bitwise_and.Scalar(Tensor self, Scalar other) -> Tensor` */
   (self: Tensor, other: Scalar): Tensor;
@@ -489,6 +549,7 @@ export const bitwiseAnd = operatorFunction("bitwise_and") as {
   (self: Tensor, other: Tensor): Tensor;
 };
 
+/** Bits set in both; logical and of booleans, in place. */
 export const bitwiseAnd_ = operatorFunction("bitwise_and_") as {
   /** `aten::bitwise_and_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
   (self: Tensor, other: Scalar): Tensor;
@@ -512,16 +573,19 @@ export const bitwiseLeftShift_ = operatorFunction("bitwise_left_shift_") as {
   (self: Tensor, other: Scalar): Tensor;
 };
 
+/** All bits flipped; logical not of booleans. */
 export const bitwiseNot = operatorFunction("bitwise_not") as {
   /** `aten::bitwise_not(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** All bits flipped; logical not of booleans, in place. */
 export const bitwiseNot_ = operatorFunction("bitwise_not_") as {
   /** `aten::bitwise_not_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Bits set in either; logical or of booleans. */
 export const bitwiseOr = operatorFunction("bitwise_or") as {
   /** `aten::bitwise_or.Scalar(Tensor self, Scalar other) -> Tensor` */
   (self: Tensor, other: Scalar): Tensor;
@@ -531,6 +595,7 @@ export const bitwiseOr = operatorFunction("bitwise_or") as {
   (self: Tensor, other: Tensor): Tensor;
 };
 
+/** Bits set in either; logical or of booleans, in place. */
 export const bitwiseOr_ = operatorFunction("bitwise_or_") as {
   /** `aten::bitwise_or_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
   (self: Tensor, other: Scalar): Tensor;
@@ -554,6 +619,7 @@ export const bitwiseRightShift_ = operatorFunction("bitwise_right_shift_") as {
   (self: Tensor, other: Scalar): Tensor;
 };
 
+/** Bits set in one only. */
 export const bitwiseXor = operatorFunction("bitwise_xor") as {
   /** `aten::bitwise_xor.Scalar(Tensor self, Scalar other) -> Tensor` */
   (self: Tensor, other: Scalar): Tensor;
@@ -563,6 +629,7 @@ export const bitwiseXor = operatorFunction("bitwise_xor") as {
   (self: Tensor, other: Tensor): Tensor;
 };
 
+/** Bits set in one only, in place. */
 export const bitwiseXor_ = operatorFunction("bitwise_xor_") as {
   /** `aten::bitwise_xor_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
   (self: Tensor, other: Scalar): Tensor;
@@ -570,6 +637,7 @@ export const bitwiseXor_ = operatorFunction("bitwise_xor_") as {
   (self: Tensor, other: Tensor): Tensor;
 };
 
+/** Blackman window. */
 export const blackmanWindow = operatorFunction("blackman_window") as {
   /** `aten::blackman_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
@@ -577,26 +645,31 @@ export const blackmanWindow = operatorFunction("blackman_window") as {
   (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
 };
 
+/** Matrices along the diagonal of one matrix. */
 export const blockDiag = operatorFunction("block_diag") as {
   /** `aten::block_diag(Tensor[] tensors) -> Tensor` */
   (tensors: readonly Tensor[]): Tensor;
 };
 
+/** Matrix product of batches: [b, n, k] × [b, k, m] → [b, n, m]. */
 export const bmm = operatorFunction("bmm") as {
   /** `aten::bmm(Tensor self, Tensor mat2) -> Tensor` */
   (self: Tensor, mat2: Tensor): Tensor;
 };
 
+/** All tensors broadcast to their common shape. */
 export const broadcastTensors = operatorFunction("broadcast_tensors") as {
   /** `aten::broadcast_tensors(Tensor[] tensors) -> Tensor[]` */
   (tensors: readonly Tensor[]): Tensor[];
 };
 
+/** Broadcast to a shape without copying. */
 export const broadcastTo = operatorFunction("broadcast_to") as {
   /** `aten::broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)` */
   (self: Tensor, size: readonly number[]): Tensor;
 };
 
+/** Index of the bin, between sorted boundaries, that each element falls into. */
 export const bucketize = operatorFunction("bucketize") as {
   /** `aten::bucketize.Scalar(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor` */
   (self: Scalar, boundaries: Tensor, options?: { outInt32?: boolean; right?: boolean }): Tensor;
@@ -604,16 +677,19 @@ export const bucketize = operatorFunction("bucketize") as {
   (self: Tensor, boundaries: Tensor, options?: { outInt32?: boolean; right?: boolean }): Tensor;
 };
 
+/** Whether a conversion keeps the kind of number. */
 export const canCast = operatorFunction("can_cast") as {
   /** `aten::can_cast(ScalarType from, ScalarType to) -> bool` */
   (from: DType, to: DType): boolean;
 };
 
+/** All combinations of the elements of vectors, as rows. */
 export const cartesianProd = operatorFunction("cartesian_prod") as {
   /** `aten::cartesian_prod(Tensor[] tensors) -> Tensor` */
   (tensors: readonly Tensor[]): Tensor;
 };
 
+/** Tensors joined along an existing dimension. */
 export const cat = operatorFunction("cat") as {
   /** `aten::cat(Tensor[] tensors, int dim=0) -> Tensor` */
   (tensors: readonly Tensor[], options?: { dim?: number }): Tensor;
@@ -629,26 +705,31 @@ export const cauchy_ = operatorFunction("cauchy_") as {
   (self: Tensor, options?: { median?: number; sigma?: number; generator?: Generator | null }): Tensor;
 };
 
+/** Distances between rows: [.., p, d] and [.., r, d] → [.., p, r]. */
 export const cdist = operatorFunction("cdist") as {
   /** `aten::cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=None) -> Tensor` */
   (x1: Tensor, x2: Tensor, options?: { p?: number; computeMode?: number | null }): Tensor;
 };
 
+/** Smallest whole number not below each element. */
 export const ceil = operatorFunction("ceil") as {
   /** `aten::ceil(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Smallest whole number not below each element, in place. */
 export const ceil_ = operatorFunction("ceil_") as {
   /** `aten::ceil_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** max(0, self) + min(0, alpha · (e^(self/alpha) − 1)). */
 export const celu = operatorFunction("celu") as {
   /** `aten::celu(Tensor self, Scalar alpha=1.) -> Tensor` */
   (self: Tensor, options?: { alpha?: Scalar }): Tensor;
 };
 
+/** max(0, self) + min(0, alpha · (e^(self/alpha) − 1)), in place. */
 export const celu_ = operatorFunction("celu_") as {
   /** `aten::celu_(Tensor(a!) self, Scalar alpha=1.) -> Tensor(a!)` */
   (self: Tensor, options?: { alpha?: Scalar }): Tensor;
@@ -659,11 +740,13 @@ export const chainMatmul = operatorFunction("chain_matmul") as {
   (matrices: readonly Tensor[]): Tensor;
 };
 
+/** Channels of groups interleaved. */
 export const channelShuffle = operatorFunction("channel_shuffle") as {
   /** `aten::channel_shuffle(Tensor self, int groups) -> Tensor` */
   (self: Tensor, groups: number): Tensor;
 };
 
+/** Lower triangular factor of a positive definite matrix. */
 export const cholesky = operatorFunction("cholesky") as {
   /** `aten::cholesky(Tensor self, bool upper=False) -> Tensor` */
   (self: Tensor, options?: { upper?: boolean }): Tensor;
@@ -679,11 +762,13 @@ export const choleskySolve = operatorFunction("cholesky_solve") as {
   (self: Tensor, input2: Tensor, options?: { upper?: boolean }): Tensor;
 };
 
+/** At most so many pieces of equal size along `dim`; views. */
 export const chunk = operatorFunction("chunk") as {
   /** `aten::chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]` */
   (self: Tensor, chunks: number, options?: { dim?: number }): Tensor[];
 };
 
+/** Elements limited to [min, max]; either bound may be null. */
 export const clamp = operatorFunction("clamp") as {
   /** `aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor` */
   (self: Tensor, options?: { min?: Scalar | null; max?: Scalar | null }): Tensor;
@@ -691,6 +776,7 @@ export const clamp = operatorFunction("clamp") as {
   (self: Tensor, options?: { min?: Tensor | null; max?: Tensor | null }): Tensor;
 };
 
+/** Elements limited to [min, max]; either bound may be null, in place. */
 export const clamp_ = operatorFunction("clamp_") as {
   /** `aten::clamp_(Tensor(a!) self, Scalar? min=None, Scalar? max=None) -> Tensor(a!)` */
   (self: Tensor, options?: { min?: Scalar | null; max?: Scalar | null }): Tensor;
@@ -698,6 +784,7 @@ export const clamp_ = operatorFunction("clamp_") as {
   (self: Tensor, options?: { min?: Tensor | null; max?: Tensor | null }): Tensor;
 };
 
+/** Elements not above max. */
 export const clampMax = operatorFunction("clamp_max") as {
   /** `aten::clamp_max(Tensor self, Scalar max) -> Tensor` */
   (self: Tensor, max: Scalar): Tensor;
@@ -705,6 +792,7 @@ export const clampMax = operatorFunction("clamp_max") as {
   (self: Tensor, max: Tensor): Tensor;
 };
 
+/** Elements not above max, in place. */
 export const clampMax_ = operatorFunction("clamp_max_") as {
   /** `aten::clamp_max_(Tensor(a!) self, Scalar max) -> Tensor(a!)` */
   (self: Tensor, max: Scalar): Tensor;
@@ -712,6 +800,7 @@ export const clampMax_ = operatorFunction("clamp_max_") as {
   (self: Tensor, max: Tensor): Tensor;
 };
 
+/** Elements not below min. */
 export const clampMin = operatorFunction("clamp_min") as {
   /** `aten::clamp_min(Tensor self, Scalar min) -> Tensor` */
   (self: Tensor, min: Scalar): Tensor;
@@ -719,6 +808,7 @@ export const clampMin = operatorFunction("clamp_min") as {
   (self: Tensor, min: Tensor): Tensor;
 };
 
+/** Elements not below min, in place. */
 export const clampMin_ = operatorFunction("clamp_min_") as {
   /** `aten::clamp_min_(Tensor(a!) self, Scalar min) -> Tensor(a!)` */
   (self: Tensor, min: Scalar): Tensor;
@@ -726,6 +816,7 @@ export const clampMin_ = operatorFunction("clamp_min_") as {
   (self: Tensor, min: Tensor): Tensor;
 };
 
+/** Another name of clamp. */
 export const clip = operatorFunction("clip") as {
   /** `aten::clip(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor` */
   (self: Tensor, options?: { min?: Scalar | null; max?: Scalar | null }): Tensor;
@@ -733,6 +824,7 @@ export const clip = operatorFunction("clip") as {
   (self: Tensor, options?: { min?: Tensor | null; max?: Tensor | null }): Tensor;
 };
 
+/** Another name of clamp, in place. */
 export const clip_ = operatorFunction("clip_") as {
   /** `aten::clip_(Tensor(a!) self, Scalar? min=None, Scalar? max=None) -> Tensor(a!)` */
   (self: Tensor, options?: { min?: Scalar | null; max?: Scalar | null }): Tensor;
@@ -740,31 +832,37 @@ export const clip_ = operatorFunction("clip_") as {
   (self: Tensor, options?: { min?: Tensor | null; max?: Tensor | null }): Tensor;
 };
 
+/** A copy that gradients pass through. */
 export const clone = operatorFunction("clone") as {
   /** `aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor;
 };
 
+/** Columns added back to an image: the inverse of im2col. */
 export const col2im = operatorFunction("col2im") as {
   /** `aten::col2im(Tensor self, SymInt[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor` */
   (self: Tensor, outputSize: number | readonly number[], kernelSize: number | readonly number[], dilation: number | readonly number[], padding: number | readonly number[], stride: number | readonly number[]): Tensor;
 };
 
+/** Vectors as columns of a matrix. */
 export const columnStack = operatorFunction("column_stack") as {
   /** `aten::column_stack(Tensor[] tensors) -> Tensor` */
   (tensors: readonly Tensor[]): Tensor;
 };
 
+/** Combinations of r elements of a vector, as rows. */
 export const combinations = operatorFunction("combinations") as {
   /** `aten::combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor` */
   (self: Tensor, options?: { r?: number; withReplacement?: boolean }): Tensor;
 };
 
+/** Complex numbers of real and imaginary parts. */
 export const complex = operatorFunction("complex") as {
   /** `aten::complex(Tensor real, Tensor imag) -> Tensor` */
   (real: Tensor, imag: Tensor): Tensor;
 };
 
+/** Another name of cat. */
 export const concat = operatorFunction("concat") as {
   /** `aten::concat(Tensor[] tensors, int dim=0) -> Tensor` */
   (tensors: readonly Tensor[], options?: { dim?: number }): Tensor;
@@ -775,6 +873,7 @@ export const concatenate = operatorFunction("concatenate") as {
   (tensors: readonly Tensor[], options?: { dim?: number }): Tensor;
 };
 
+/** Complex conjugate; a view. */
 export const conj = operatorFunction("conj") as {
   /** `aten::conj(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
@@ -790,16 +889,19 @@ export const conjPhysical_ = operatorFunction("conj_physical_") as {
   (self: Tensor): Tensor;
 };
 
+/** Padded with one value, amounts from the last dimension backwards. */
 export const constantPadNd = operatorFunction("constant_pad_nd") as {
   /** `aten::constant_pad_nd(Tensor self, int[] pad, Scalar value=0) -> Tensor` */
   (self: Tensor, pad: readonly number[], options?: { value?: Scalar }): Tensor;
 };
 
+/** The same in contiguous memory of the given format; itself where it is so already. */
 export const contiguous = operatorFunction("contiguous") as {
   /** `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)` */
   (self: Tensor, options?: { memoryFormat?: MemoryFormat }): Tensor;
 };
 
+/** Convolution: [N, C, L] with weight [out, C/groups, k] → [N, out, L']. */
 export const conv1d = operatorFunction("conv1d") as {
   /** `aten::conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=[1], int[1] padding=[0], int[1] dilation=[1], int groups=1) -> Tensor` */
   (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }): Tensor;
@@ -807,6 +909,7 @@ export const conv1d = operatorFunction("conv1d") as {
   (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: string; dilation?: number | readonly number[]; groups?: number }): Tensor;
 };
 
+/** Convolution: [N, C, H, W] with weight [out, C/groups, kh, kw] → [N, out, H', W']. */
 export const conv2d = operatorFunction("conv2d") as {
   /** `aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1) -> Tensor` */
   (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }): Tensor;
@@ -814,6 +917,7 @@ export const conv2d = operatorFunction("conv2d") as {
   (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: string; dilation?: number | readonly number[]; groups?: number }): Tensor;
 };
 
+/** Convolution: [N, C, D, H, W] with weight [out, C/groups, kd, kh, kw]. */
 export const conv3d = operatorFunction("conv3d") as {
   /** `aten::conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] dilation=1, int groups=1) -> Tensor` */
   (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }): Tensor;
@@ -821,36 +925,43 @@ export const conv3d = operatorFunction("conv3d") as {
   (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: string; dilation?: number | readonly number[]; groups?: number }): Tensor;
 };
 
+/** Transposed convolution: [N, C, L] with weight [C, out/groups, k]. */
 export const convTranspose1d = operatorFunction("conv_transpose1d") as {
   /** `aten::conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=[1], int[1] padding=[0], int[1] output_padding=[0], int groups=1, int[1] dilation=[1]) -> Tensor` */
   (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor;
 };
 
+/** Transposed convolution: [N, C, H, W] with weight [C, out/groups, kh, kw]. */
 export const convTranspose2d = operatorFunction("conv_transpose2d") as {
   /** `aten::conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] output_padding=0, int groups=1, int[2] dilation=1) -> Tensor` */
   (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor;
 };
 
+/** Transposed convolution: [N, C, D, H, W] with weight [C, out/groups, kd, kh, kw]. */
 export const convTranspose3d = operatorFunction("conv_transpose3d") as {
   /** `aten::conv_transpose3d.input(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] output_padding=0, int groups=1, int[3] dilation=1) -> Tensor` */
   (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor;
 };
 
+/** Convolution of any dimension, plain or transposed: what the others call. */
 export const convolution = operatorFunction("convolution") as {
   /** `aten::convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups) -> Tensor` */
   (input: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], transposed: boolean, outputPadding: readonly number[], groups: number): Tensor;
 };
 
+/** The elements of src in the type and device of self. */
 export const copy = operatorFunction("copy") as {
   /** `aten::copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor` */
   (self: Tensor, src: Tensor, options?: { nonBlocking?: boolean }): Tensor;
 };
 
+/** Takes over the elements of src, converted and broadcast. */
 export const copy_ = operatorFunction("copy_") as {
   /** `aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)` */
   (self: Tensor, src: Tensor, options?: { nonBlocking?: boolean }): Tensor;
 };
 
+/** Magnitude of self with the sign of other. */
 export const copysign = operatorFunction("copysign") as {
   /** `aten::copysign.Scalar(Tensor self, Scalar other) -> Tensor` */
   (self: Tensor, other: Scalar): Tensor;
@@ -858,6 +969,7 @@ export const copysign = operatorFunction("copysign") as {
   (self: Tensor, other: Tensor): Tensor;
 };
 
+/** Magnitude of self with the sign of other, in place. */
 export const copysign_ = operatorFunction("copysign_") as {
   /** `aten::copysign_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
   (self: Tensor, other: Scalar): Tensor;
@@ -865,41 +977,49 @@ export const copysign_ = operatorFunction("copysign_") as {
   (self: Tensor, other: Tensor): Tensor;
 };
 
+/** Correlation matrix of variables in rows. */
 export const corrcoef = operatorFunction("corrcoef") as {
   /** `aten::corrcoef(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Cosine of an angle in radians. */
 export const cos = operatorFunction("cos") as {
   /** `aten::cos(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Cosine of an angle in radians, in place. */
 export const cos_ = operatorFunction("cos_") as {
   /** `aten::cos_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Hyperbolic cosine. */
 export const cosh = operatorFunction("cosh") as {
   /** `aten::cosh(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Hyperbolic cosine, in place. */
 export const cosh_ = operatorFunction("cosh_") as {
   /** `aten::cosh_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Loss of pairs by their cosine. */
 export const cosineEmbeddingLoss = operatorFunction("cosine_embedding_loss") as {
   /** `aten::cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int reduction=1) -> Tensor` */
   (input1: Tensor, input2: Tensor, target: Tensor, options?: { margin?: number; reduction?: number }): Tensor;
 };
 
+/** Cosine of the angle between vectors along a dimension. */
 export const cosineSimilarity = operatorFunction("cosine_similarity") as {
   /** `aten::cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor` */
   (x1: Tensor, x2: Tensor, options?: { dim?: number; eps?: number }): Tensor;
 };
 
+/** Number of non-zero elements. */
 export const countNonzero = operatorFunction("count_nonzero") as {
   /** `aten::count_nonzero(Tensor self, int? dim=None) -> Tensor` */
   (self: Tensor, options?: { dim?: number | null }): Tensor;
@@ -909,16 +1029,19 @@ export const countNonzero = operatorFunction("count_nonzero") as {
   (self: Tensor, options: { dim: readonly number[] }): Tensor;
 };
 
+/** Covariance matrix of variables in rows. */
 export const cov = operatorFunction("cov") as {
   /** `aten::cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor` */
   (self: Tensor, options?: { correction?: number; fweights?: Tensor | null; aweights?: Tensor | null }): Tensor;
 };
 
+/** Cross product of vectors of three components. */
 export const cross = operatorFunction("cross") as {
   /** `aten::cross(Tensor self, Tensor other, int? dim=None) -> Tensor` */
   (self: Tensor, other: Tensor, options?: { dim?: number | null }): Tensor;
 };
 
+/** Cross entropy of logits [N, C, ..] with classes or probabilities; reduction 0 none, 1 mean, 2 sum. */
 export const crossEntropyLoss = operatorFunction("cross_entropy_loss") as {
   /** `aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100, float label_smoothing=0.) -> Tensor` */
   (self: Tensor, target: Tensor, options?: { weight?: Tensor | null; reduction?: number; ignoreIndex?: number; labelSmoothing?: number }): Tensor;
@@ -931,6 +1054,7 @@ export const ctcLoss = operatorFunction("ctc_loss") as {
   (logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, options?: { blank?: number; reduction?: number; zeroInfinity?: boolean }): Tensor;
 };
 
+/** Running maximum along a dimension, with positions. */
 export const cummax = operatorFunction("cummax") as {
   /** `aten::cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
   (self: Tensor, dim: number): [values: Tensor, indices: Tensor];
@@ -938,6 +1062,7 @@ export const cummax = operatorFunction("cummax") as {
   (self: Tensor, dim: string): [values: Tensor, indices: Tensor];
 };
 
+/** Running minimum along a dimension, with positions. */
 export const cummin = operatorFunction("cummin") as {
   /** `aten::cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
   (self: Tensor, dim: number): [values: Tensor, indices: Tensor];
@@ -945,6 +1070,7 @@ export const cummin = operatorFunction("cummin") as {
   (self: Tensor, dim: string): [values: Tensor, indices: Tensor];
 };
 
+/** Running product along a dimension. */
 export const cumprod = operatorFunction("cumprod") as {
   /** `aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
@@ -952,6 +1078,7 @@ export const cumprod = operatorFunction("cumprod") as {
   (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
 };
 
+/** Running product along a dimension, in place. */
 export const cumprod_ = operatorFunction("cumprod_") as {
   /** `aten::cumprod_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
@@ -959,6 +1086,7 @@ export const cumprod_ = operatorFunction("cumprod_") as {
   (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
 };
 
+/** Running sum along a dimension. */
 export const cumsum = operatorFunction("cumsum") as {
   /** `aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
@@ -966,6 +1094,7 @@ export const cumsum = operatorFunction("cumsum") as {
   (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
 };
 
+/** Running sum along a dimension, in place. */
 export const cumsum_ = operatorFunction("cumsum_") as {
   /** `aten::cumsum_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
@@ -973,6 +1102,7 @@ export const cumsum_ = operatorFunction("cumsum_") as {
   (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
 };
 
+/** Running integral by the trapezoidal rule. */
 export const cumulativeTrapezoid = operatorFunction("cumulative_trapezoid") as {
   /** `aten::cumulative_trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor` */
   (y: Tensor, options?: { dx?: Scalar; dim?: number }): Tensor;
@@ -980,16 +1110,19 @@ export const cumulativeTrapezoid = operatorFunction("cumulative_trapezoid") as {
   (y: Tensor, x: Tensor, options?: { dim?: number }): Tensor;
 };
 
+/** Degrees to radians. */
 export const deg2rad = operatorFunction("deg2rad") as {
   /** `aten::deg2rad(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Degrees to radians, in place. */
 export const deg2rad_ = operatorFunction("deg2rad_") as {
   /** `aten::deg2rad_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Determinant. */
 export const det = operatorFunction("det") as {
   /** `aten::det(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -1000,16 +1133,19 @@ export const detach = operatorFunction("detach") as {
   (self: Tensor): Tensor;
 };
 
+/** Leaves the graph, in place. */
 export const detach_ = operatorFunction("detach_") as {
   /** `aten::detach_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Diagonal of a matrix, or a matrix with this diagonal. */
 export const diag = operatorFunction("diag") as {
   /** `aten::diag(Tensor self, int diagonal=0) -> Tensor` */
   (self: Tensor, options?: { diagonal?: number }): Tensor;
 };
 
+/** Matrices with the last dimension on their diagonal. */
 export const diagEmbed = operatorFunction("diag_embed") as {
   /** `aten::diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor` */
   (self: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
@@ -1020,6 +1156,7 @@ export const diagflat = operatorFunction("diagflat") as {
   (self: Tensor, options?: { offset?: number }): Tensor;
 };
 
+/** Diagonal of two dimensions, as a last dimension; a view. */
 export const diagonal = operatorFunction("diagonal") as {
   /** `aten::diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)` */
   (self: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
@@ -1030,26 +1167,31 @@ export const diagonalScatter = operatorFunction("diagonal_scatter") as {
   (self: Tensor, src: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
 };
 
+/** Differences of neighbours along a dimension, n times. */
 export const diff = operatorFunction("diff") as {
   /** `aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor` */
   (self: Tensor, options?: { n?: number; dim?: number; prepend?: Tensor | null; append?: Tensor | null }): Tensor;
 };
 
+/** Derivative of lgamma. */
 export const digamma = operatorFunction("digamma") as {
   /** `aten::digamma(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 };
 
+/** Derivative of lgamma, in place. */
 export const digamma_ = operatorFunction("digamma_") as {
   /** `aten::digamma_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 };
 
+/** Norm of the difference of two tensors. */
 export const dist = operatorFunction("dist") as {
   /** `aten::dist(Tensor self, Tensor other, Scalar p=2) -> Tensor` */
   (self: Tensor, other: Tensor, options?: { p?: Scalar }): Tensor;
 };
 
+/** Quotient element by element; `roundingMode` "trunc" or "floor" makes it whole. */
 export const div = operatorFunction("div") as {
   /** `aten::div.Scalar(Tensor self, Scalar other) -> Tensor` */
   (self: Tensor, other: Scalar): Tensor;
@@ -1061,6 +1203,7 @@ export const div = operatorFunction("div") as {
   (self: Tensor, other: Tensor, options?: { roundingMode?: string | null }): Tensor;
 };
 
+/** Quotient element by element; `roundingMode` "trunc" or "floor" makes it whole, in place. */
 export const div_ = operatorFunction("div_") as {
   /** `aten::div_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
   (self: Tensor, other: Scalar): Tensor;
@@ -1094,16 +1237,19 @@ export const divide_ = operatorFunction("divide_") as {
   (self: Tensor, other: Tensor, options?: { roundingMode?: string | null }): Tensor;
 };
 
+/** Inner product of two vectors. */
 export const dot = operatorFunction("dot") as {
   /** `aten::dot(Tensor self, Tensor tensor) -> Tensor` */
   (self: Tensor, tensor: Tensor): Tensor;
 };
 
+/** Elements zeroed at probability p when training, the rest scaled by 1 / (1 − p). */
 export const dropout = operatorFunction("dropout") as {
   /** `aten::dropout(Tensor input, float p, bool train) -> Tensor` */
   (input: Tensor, p: number, train: boolean): Tensor;
 };
 
+/** Elements zeroed at probability p when training, the rest scaled by 1 / (1 − p), in place. */
 export const dropout_ = operatorFunction("dropout_") as {
   /** `aten::dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   (self: Tensor, p: number, train: boolean): Tensor;
@@ -1116,148 +1262,8 @@ export const dsplit = operatorFunction("dsplit") as {
   (self: Tensor, sections: number): Tensor[];
 };
 
+/** Tensors joined along the third dimension. */
 export const dstack = operatorFunction("dstack") as {
   /** `aten::dstack(Tensor[] tensors) -> Tensor` */
   (tensors: readonly Tensor[]): Tensor;
-};
-
-export const einsum = operatorFunction("einsum") as {
-  /** `aten::einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor` */
-  (equation: string, tensors: readonly Tensor[], options?: { path?: readonly number[] | null }): Tensor;
-};
-
-export const elu = operatorFunction("elu") as {
-  /** `aten::elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor` */
-  (self: Tensor, options?: { alpha?: Scalar; scale?: Scalar; inputScale?: Scalar }): Tensor;
-};
-
-export const elu_ = operatorFunction("elu_") as {
-  /** `aten::elu_(Tensor(a!) self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor(a!)` */
-  (self: Tensor, options?: { alpha?: Scalar; scale?: Scalar; inputScale?: Scalar }): Tensor;
-};
-
-export const embedding = operatorFunction("embedding") as {
-  /** `aten::embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor` */
-  (weight: Tensor, indices: Tensor, options?: { paddingIdx?: number; scaleGradByFreq?: boolean; sparse?: boolean }): Tensor;
-};
-
-export const embeddingBag = operatorFunction("embedding_bag") as {
-  /** `aten::embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (weight: Tensor, indices: Tensor, offsets: Tensor, options?: { scaleGradByFreq?: boolean; mode?: number; sparse?: boolean; perSampleWeights?: Tensor | null; includeLastOffset?: boolean }): [Tensor, Tensor, Tensor, Tensor];
-  /** `aten::embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, bool include_last_offset, int? padding_idx) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (weight: Tensor, indices: Tensor, offsets: Tensor, scaleGradByFreq: boolean, mode: number, sparse: boolean, perSampleWeights: Tensor | null, includeLastOffset: boolean, paddingIdx: number | null): [Tensor, Tensor, Tensor, Tensor];
-};
-
-export const embeddingRenorm = operatorFunction("embedding_renorm") as {
-  /** `aten::embedding_renorm(Tensor self, Tensor indices, float max_norm, float norm_type) -> Tensor` */
-  (self: Tensor, indices: Tensor, maxNorm: number, normType: number): Tensor;
-};
-
-export const emptyQuantized = operatorFunction("empty_quantized") as {
-  /** `aten::empty_quantized(int[] size, Tensor qtensor, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  (size: readonly number[], qtensor: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
-};
-
-export const emptyStrided = operatorFunction("empty_strided") as {
-  /** `aten::empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], stride: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-};
-
-export const eq = operatorFunction("eq") as {
-  /** `aten::eq.Scalar(Tensor self, Scalar other) -> Tensor` */
-  (self: Tensor, other: Scalar): Tensor;
-  /** `aten::eq.Tensor(Tensor self, Tensor other) -> Tensor` */
-  (self: Tensor, other: Tensor): Tensor;
-};
-
-export const eq_ = operatorFunction("eq_") as {
-  /** `aten::eq_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
-  (self: Tensor, other: Scalar): Tensor;
-  /** `aten::eq_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
-  (self: Tensor, other: Tensor): Tensor;
-};
-
-export const equal = operatorFunction("equal") as {
-  /** `aten::equal(Tensor self, Tensor other) -> bool` */
-  (self: Tensor, other: Tensor): boolean;
-};
-
-export const erf = operatorFunction("erf") as {
-  /** `aten::erf(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const erf_ = operatorFunction("erf_") as {
-  /** `aten::erf_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
-};
-
-export const erfc = operatorFunction("erfc") as {
-  /** `aten::erfc(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const erfc_ = operatorFunction("erfc_") as {
-  /** `aten::erfc_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
-};
-
-export const erfinv = operatorFunction("erfinv") as {
-  /** `aten::erfinv(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const erfinv_ = operatorFunction("erfinv_") as {
-  /** `aten::erfinv_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
-};
-
-export const exp = operatorFunction("exp") as {
-  /** `aten::exp(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const exp2 = operatorFunction("exp2") as {
-  /** `aten::exp2(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const exp2_ = operatorFunction("exp2_") as {
-  /** `aten::exp2_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
-};
-
-export const exp_ = operatorFunction("exp_") as {
-  /** `aten::exp_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
-};
-
-export const expand = operatorFunction("expand") as {
-  /** `aten::expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)` */
-  (self: Tensor, size: readonly number[], options?: { implicit?: boolean }): Tensor;
-};
-
-export const expandAs = operatorFunction("expand_as") as {
-  /** `aten::expand_as(Tensor(a) self, Tensor other) -> Tensor(a)` */
-  (self: Tensor, other: Tensor): Tensor;
-};
-
-export const expm1 = operatorFunction("expm1") as {
-  /** `aten::expm1(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-};
-
-export const expm1_ = operatorFunction("expm1_") as {
-  /** `aten::expm1_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
-};
-
-export const exponential = operatorFunction("exponential") as {
-  /** `aten::exponential(Tensor self, float lambd=1., *, Generator? generator=None) -> Tensor` */
-  (self: Tensor, options?: { lambd?: number; generator?: Generator | null }): Tensor;
-};
-
-export const exponential_ = operatorFunction("exponential_") as {
-  /** `aten::exponential_(Tensor(a!) self, float lambd=1., *, Generator? generator=None) -> Tensor(a!)` */
-  (self: Tensor, options?: { lambd?: number; generator?: Generator | null }): Tensor;
 };
