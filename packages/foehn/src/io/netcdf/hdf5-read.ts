@@ -147,8 +147,11 @@ function attributesOf(owner: H5Dataset | H5Group): Record<string, AttributeValue
   const out: Record<string, AttributeValue> = {};
   for (const [name, attribute] of Object.entries(owner.attrs)) {
     if (hidden.has(name)) continue;
-    const value = toAttribute(attribute.value);
-    if (value !== undefined) out[name] = value;
+    // A type that h5wasm cannot convert (compounds of its own making) must not make the data unreadable.
+    try {
+      const value = toAttribute(attribute.value);
+      if (value !== undefined) out[name] = value;
+    } catch {}
   }
   return out;
 }
