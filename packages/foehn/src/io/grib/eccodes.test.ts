@@ -39,7 +39,7 @@ describe("a handle", () => {
   it("counts as live until it is freed, once", () => {
     const handle = new GribHandle(message, "here");
     expect(liveHandles()).toBe(1);
-    expect([handle.string("shortName"), handle.long("edition")]).toEqual(["t", 1]);
+    expect([handle.string("shortName"), handle.long("edition")]).toEqual(["2t", 1]);
     handle[Symbol.dispose]();
     handle[Symbol.dispose]();
     expect(liveHandles()).toBe(0);
