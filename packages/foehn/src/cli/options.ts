@@ -7,7 +7,7 @@ import { didYouMean } from "../core/suggest.js";
 import { parseDuration, parseTime, parseTimeRange } from "../core/time.js";
 
 /** `--epochs` of `-e, --epochs <n>`. */
-const nameOf = (flags: string): string => /--?[\w-]+(?=[ =]|$)/.exec(flags.split(/, */).at(-1)!)?.[0] ?? flags;
+const nameOf = (flags: string): string => new Option(flags).long ?? flags;
 
 function option<T>(flags: string, description: string, parse: (text: string) => T): Option {
   return new Option(flags, description).argParser(parse);
@@ -161,7 +161,7 @@ export function deviceOption(): Option {
   return option("--device <name>", "where to compute: auto, cpu, cuda, cuda:N (default: auto)", (text) => {
     if (/^(auto|cpu|cuda(:\d+)?)$/.test(text)) return text;
     throw new UsageError(`--device: expected auto, cpu, cuda or cuda:N, got "${text}"`, {
-      hint: didYouMean(text, ["auto", "cpu", "cuda"]),
+      hint: text.toLowerCase() === "gpu" ? 'Did you mean "cuda"?' : didYouMean(text, ["auto", "cpu", "cuda"]),
     });
   });
 }

@@ -1,8 +1,11 @@
 // foehn doctor: what this machine has, what is missing, and what to do about it. Never fails because something is missing:
 // it says so, and the exit status is 1 only when Foehn cannot work at all.
 
+import { existsSync, readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { ModelError } from "../../core/errors.js";
 import { table } from "../io.js";
 import type { DefineVerb } from "../verb.js";
@@ -88,7 +91,7 @@ async function engine(): Promise<Finding> {
       name: "libtorch",
       ok: works,
       required: true,
-      found: `${version.libtorch}, ${version.operators} operators, ${version.mkldnn ? "oneDNN" : "no oneDNN"}, ${threads} threads`,
+      found: `${version.libtorch}, ${version.operators} operators, ${version.mkldnn ? "oneDNN" : "no oneDNN"}, ${threads} thread${threads === 1 ? "" : "s"}`,
       ...(works ? {} : { advice: "libtorch computes wrong results; build the addon again: npm run setup" }),
       details: { ...version, threads },
     };
@@ -171,12 +174,22 @@ async function netcdf(): Promise<Finding> {
   try {
     const { default: h5wasm } = await import("h5wasm/node");
     await h5wasm.ready;
-    const manifest = (await import("node:module")).createRequire(import.meta.url)("h5wasm/package.json") as {
-      version: string;
-    };
-    return { name: "NetCDF-4", ok: true, found: `h5wasm ${manifest.version}`, details: { version: manifest.version } };
+    const version = versionOf("h5wasm", "h5wasm/node");
+    return { name: "NetCDF-4", ok: true, found: `h5wasm ${version}`, details: { version } };
   } catch (err) {
     return { name: "NetCDF-4", ok: false, found: messageOf(err), advice: "run npm ci in Foehn's folder" };
+  }
+}
+
+/** The version of an installed package, which need not export its package.json; `entry` is a module that it does export. */
+function versionOf(name: string, entry: string): string {
+  for (let folder = dirname(fileURLToPath(import.meta.resolve(entry))); ; folder = dirname(folder)) {
+    const file = join(folder, "package.json");
+    if (existsSync(file)) {
+      const manifest = JSON.parse(readFileSync(file, "utf8")) as { readonly name?: string; readonly version?: string };
+      if (manifest.name === name && manifest.version !== undefined) return manifest.version;
+    }
+    if (folder === dirname(folder)) return "of unknown version";
   }
 }
 

@@ -59,7 +59,7 @@ The file holds the initial condition and every step, in physical units, with CF 
     )
     .action(
       run(async (console, flags: Flags, name: string) => {
-        if (flags.threads !== undefined) (await import("@foehn/torch")).setNumThreads(flags.threads);
+        (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const { forecast } = await import("../../forecast/forecast.js");
         const result = await withInterrupt((signal) =>
           forecast({

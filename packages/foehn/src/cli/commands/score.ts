@@ -65,7 +65,7 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
     )
     .action(
       run(async (console, flags: Flags, name: string) => {
-        if (flags.threads !== undefined) (await import("@foehn/torch")).setNumThreads(flags.threads);
+        (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const [{ scoreForecast }, { formatScoreTable }] = await Promise.all([
           import("../../scores/score.js"),
           import("../../scores/table.js"),

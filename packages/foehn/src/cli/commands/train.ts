@@ -32,7 +32,6 @@ interface OwnFlags {
   readonly packageName?: string;
   readonly packageVersion?: string;
   readonly overwrite?: boolean;
-  readonly threads?: number;
 }
 
 type Flags = OwnFlags & Readonly<Record<string, unknown>>;
@@ -91,7 +90,7 @@ export const define: DefineVerb = (command, run) => {
   command
     .optionsGroup("Run and package:")
     .option("--config <file>", "these options in a file: YAML, TOML or JSON, with _ for -; flags go over it")
-    .option("--resume <run>", "go on with this run folder; only --epochs and --device may change")
+    .option("--resume <run>", "go on with this run folder; only --epochs, --device and --threads may change")
     .option("--runs-dir <folder>", "where run folders go (default: runs)")
     .option("--run-name <name>", "end of the run folder's name")
     .addOption(integerOption("--checkpoint-every-steps <n>", "checkpoints within epochs too", { min: 1 }))
@@ -115,19 +114,8 @@ Ctrl-C saves where it is; --resume goes on from there as if nothing had happened
     .action(run((console, flags: Flags) => trainAndPackage(console, flags, command)));
 };
 
-const ownFlags = [
-  "config",
-  "resume",
-  "output",
-  "packageName",
-  "packageVersion",
-  "overwrite",
-  "threads",
-  "json",
-  "quiet",
-  "debug",
-];
-const resumable = ["epochs", "device"];
+const ownFlags = ["config", "resume", "output", "packageName", "packageVersion", "overwrite", "json", "quiet", "debug"];
+const resumable = ["epochs", "device", "threads"];
 
 async function trainAndPackage(console: Console, flags: Flags & GlobalOptions, command: Command): Promise<void> {
   const given = Object.fromEntries(Object.entries(flags).filter(([key]) => !ownFlags.includes(key)));
@@ -141,13 +129,11 @@ async function trainAndPackage(console: Console, flags: Flags & GlobalOptions, c
     if (refused.length > 0) {
       const names = command.options.filter((o) => refused.includes(o.attributeName())).map((o) => o.long);
       throw new UsageError(`${names.join(", ")} cannot change when a run goes on`, {
-        hint: "only --epochs and --device may; start a new run, with --load-weights if you want its weights",
+        hint: "only --epochs, --device and --threads may; start a new run, with --load-weights if you want its weights",
       });
     }
   }
   const settings = toSnakeCase(given);
-  const torch = await import("@foehn/torch");
-  if (flags.threads !== undefined) torch.setNumThreads(flags.threads);
   const { train, resumeTraining } = await import("../../training/train.js");
   const { tensorboardCallback } = await import("../../tracking/tensorboard-callback.js");
   const result = await withInterrupt((signal) => {
@@ -181,7 +167,7 @@ async function finish(console: Console, result: TrainResult, flags: OwnFlags): P
   });
   const best = bestEpoch(result);
   const value = {
-    run: result.runDir,
+    run: resolve(result.runDir),
     package: resolve(path),
     metrics: result.metricsPath,
     epochs: result.history.length,
@@ -189,7 +175,7 @@ async function finish(console: Console, result: TrainResult, flags: OwnFlags): P
     history: result.history,
   };
   const rows = [
-    ["run", result.runDir],
+    ["run", resolve(result.runDir)],
     ["package", path],
   ];
   if (best !== undefined) {

@@ -1,0 +1,44 @@
+import { Command, type Option } from "commander";
+import { describe, expect, it } from "vitest";
+import { trainOptionsSchema } from "../../training/options.js";
+import { toSnakeCase } from "../options.js";
+import { define } from "./train.js";
+
+const command = new Command("train");
+define(command, () => async () => {});
+const flags = new Map(command.options.map((option: Option) => [option.attributeName(), option]));
+const own = ["config", "resume", "output", "packageName", "packageVersion", "overwrite"];
+
+describe("the flags of foehn train", () => {
+  it("are the options of the trainer, all of them, and a few of its own", () => {
+    const named = [...flags.keys()]
+      .filter((name) => !own.includes(name))
+      .flatMap((name) => Object.keys(toSnakeCase({ [name]: 1 })));
+    expect(named.sort()).toEqual(Object.keys(trainOptionsSchema.shape).sort());
+  });
+
+  it("state the defaults that the trainer has", () => {
+    const defaults = trainOptionsSchema.parse({}) as Record<string, unknown>;
+    for (const [name, option] of flags) {
+      const stated = /\(default: ([^)]*)\)$/.exec(option.description)?.[1];
+      const [key] = Object.keys(toSnakeCase({ [name]: 1 }));
+      if (stated === undefined || own.includes(name) || defaults[key!] === null) continue;
+      expect(`${name}: ${stated}`).toBe(`${name}: ${String(defaults[key!])}`);
+    }
+  });
+
+  it("offer the choices that the trainer has", () => {
+    const compared: string[] = [];
+    for (const [name, option] of flags) {
+      const [key] = Object.keys(toSnakeCase({ [name]: 1 }));
+      const schema = (trainOptionsSchema.shape as Record<string, unknown>)[key!] as
+        | { unwrap?: () => { options?: string[] } }
+        | undefined;
+      const choices = schema?.unwrap?.().options;
+      if (!Array.isArray(choices) || !choices.every((choice) => typeof choice === "string")) continue;
+      expect(option.description, name).toContain(`(${choices.join(", ")})`);
+      compared.push(name);
+    }
+    expect(compared).toEqual(expect.arrayContaining(["strategy", "loss", "precision", "scheduler", "onNan"]));
+  });
+});
