@@ -1,7 +1,7 @@
 // The data of `foehn demo`: the user's own file, or a simulated atmosphere written to one, with the dataset's configuration file
 // beside it. From there on the demo does what anybody would do with files of their own.
 
-import { relative, resolve } from "node:path";
+import { parse, relative, resolve } from "node:path";
 import { atomicWrite } from "../core/files.js";
 import type { Progress } from "../core/progress.js";
 import { formatTime } from "../core/time.js";
@@ -91,6 +91,7 @@ async function writeConfig(folder: string, path: string, source: Source, forcing
   await atomicWrite(
     config,
     `# What foehn demo trained on. Change it, and train again: foehn train --dataset gridded --dataset-conf ${relative(process.cwd(), config)}
+name: ${JSON.stringify(parse(path).name)}
 source: ${JSON.stringify(relative(folder, path))}
 variables:
 ${variables.join("")}periods:
