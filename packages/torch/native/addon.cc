@@ -190,7 +190,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   c10::SetStackTraceFetcher([]() { return std::string(); });
 #endif
   auto* in = new Instance(env);
-  napi_set_instance_data(env, in, [](napi_env, void* data, void*) { delete static_cast<Instance*>(data); }, nullptr);
+  napi_set_instance_data(env, in, [](napi_env, void* data, void*) { static_cast<Instance*>(data)->close(); }, nullptr);
   define_handles(*in, exports);
   define_dispatch(*in, exports);
   define_tensor(*in, exports);

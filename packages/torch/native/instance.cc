@@ -28,9 +28,17 @@ Instance::Instance(Napi::Env e) : env(e) {
   slots_.emplace_back();  // slot 0 is never given out
 }
 
-Instance::~Instance() {
-  std::lock_guard<std::mutex> lock(buffers->mutex);
-  buffers->closed = true;
+void Instance::close() {
+  {
+    std::lock_guard<std::mutex> lock(buffers->mutex);
+    buffers->closed = true;  // from here on nothing of JavaScript may be touched
+  }
+  closed_ = true;
+  slots_.clear();
+  scripts.clear();
+  generators.clear();
+  inference.clear();
+  if (finalizers_ == 0) delete this;
 }
 
 const void* Instance::hold(const at::Tensor& tensor) {
@@ -85,7 +93,7 @@ double Instance::add(at::Tensor tensor, int32_t op) {
 }
 
 Slot* Instance::find(double id) noexcept {
-  if (!(id > 0)) return nullptr;
+  if (!(id > 0) || closed_) return nullptr;
   const auto whole = static_cast<uint64_t>(id);
   const auto index = static_cast<size_t>(whole & 0xffffff);
   if (index >= slots_.size()) return nullptr;
@@ -122,8 +130,9 @@ bool Instance::release(double id, Gone reason) noexcept {
   Slot* found = find(id);
   if (found == nullptr) return false;
   if (found->weak != nullptr) {
-    napi_delete_reference(env, found->weak);
+    napi_delete_reference(env, found->weak);  // its finalizer never runs
     found->weak = nullptr;
+    finalizers_--;
   }
   unhold(found->storage);
   found->storage = nullptr;
@@ -145,8 +154,18 @@ bool Instance::release(double id, Gone reason) noexcept {
 // The finalizer's data is the id itself; 53 bits fit a pointer.
 static void finalize(napi_env, void* data, void* hint) {
   auto* instance = static_cast<Instance*>(hint);
-  const auto id = static_cast<double>(reinterpret_cast<uintptr_t>(data));
-  if (instance->release(id, Gone::Collected)) instance->counters[kCollected] += 1;
+  instance->collected(static_cast<double>(reinterpret_cast<uintptr_t>(data)));
+}
+
+void Instance::collected(double id) {
+  if (Slot* found = find(id)) {
+    // The reference is deleted in its own finalizer, which is allowed; `release` counts that as one finalizer less.
+    release(id, Gone::Collected);
+    counters[kCollected] += 1;
+    return;
+  }
+  finalizers_--;
+  if (closed_ && finalizers_ == 0) delete this;
 }
 
 void Instance::track(double id, napi_value object) {
@@ -154,6 +173,7 @@ void Instance::track(double id, napi_value object) {
   if (found == nullptr || found->weak != nullptr) return;
   void* data = reinterpret_cast<void*>(static_cast<uintptr_t>(id));
   if (napi_add_finalizer(env, object, data, finalize, this, &found->weak) != napi_ok) found->weak = nullptr;
+  else finalizers_++;
 }
 
 // Node runs finalizers only between turns of the event loop. A long loop without a pause would keep everything; so, when

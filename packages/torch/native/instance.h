@@ -61,7 +61,6 @@ constexpr size_t kCounterLength = 8 + 64;  // counters, then room for the sizes 
 class Instance {
  public:
   explicit Instance(Napi::Env env);
-  ~Instance();
   Instance(const Instance&) = delete;
 
   napi_env env;
@@ -84,6 +83,8 @@ class Instance {
   size_t sweep();
   void report_memory();
   void drop_buffers();
+  void close();      // the JavaScript thread ends: frees all tensors, and this object once no finalizer refers to it
+  void collected(double id);  // a finalizer has run
 
  private:
   std::deque<Slot> slots_;  // a deque: a Slot keeps its address
@@ -91,7 +92,8 @@ class Instance {
   struct Held { uint32_t count; int64_t bytes; };
   ska::flat_hash_map<const void*, Held> storages_;
   int64_t unreported_ = 0;
-  int64_t reported_ = 0;
+  int64_t finalizers_ = 0;
+  bool closed_ = false;
   const void* hold(const at::Tensor& tensor);
   void unhold(const void* storage) noexcept;
 };

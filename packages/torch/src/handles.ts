@@ -15,9 +15,12 @@ export class TensorHandle {
   }
 }
 
+const EMPTY = new Float64Array(0);
+const spare: Float64Array[] = [];
+
 /** The handles made while a scope is open. */
 export class ScopeFrame {
-  handles = new Float64Array(64);
+  handles = spare.pop() ?? new Float64Array(256);
   count = 0;
   closed = false;
   #compactAt = 4096;
@@ -27,6 +30,13 @@ export class ScopeFrame {
   push(handle: number): void {
     if (this.count === this.handles.length) this.#grow();
     this.handles[this.count++] = handle;
+  }
+
+  /** Gives the memory to the next scope. */
+  recycle(): void {
+    if (this.handles.length <= 65_536 && spare.length < 16) spare.push(this.handles);
+    this.handles = EMPTY;
+    this.count = 0;
   }
 
   #grow(): void {

@@ -43,6 +43,7 @@ function close(frame: ScopeFrame, result: unknown): void {
   let parent = frame.parent;
   while (parent?.closed) parent = parent.parent;
   if (parent !== null) for (let i = 0; i < moved; i++) parent.push(frame.handles[i] as number);
+  frame.recycle();
 }
 
 /**

@@ -21,9 +21,13 @@ for (let i = 0; i < 200; i++) {
   native.release(native.call(add, x, x));
   try { native.call(add, x, 12345678901); } catch { errors++; }
 }
+const objects = Array.from({ length: 50 }, () => ({}));
+const handles = Float64Array.from(objects, () => native.call(add, x, x));
+native.flush(objects, handles, 50); // finalizers that are still due when the thread ends
+native.release(handles[0]);
 const sum = native.call(native.operator("aten::sum").id, x);
 parentPort.postMessage({ sum: native.item(sum), errors, grad: native.gradEnabled() });
-if (workerData.stay) setInterval(() => native.release(native.call(add, x, x)), 0);
+if (workerData.stay) setInterval(() => native.flush([{}], Float64Array.of(native.call(add, x, x)), 1), 0);
 `;
 
 function start(value: number, stay = false): { worker: Worker; message: Promise<unknown>; exit: Promise<number> } {
