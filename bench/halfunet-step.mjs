@@ -1,5 +1,5 @@
 // One train step of HalfUNet (64 filters, 30→21 features, 256×256, batch 2, AdamW): Foehn beside Python on the same libtorch.
-// Run it alone on a quiet machine: node bench/halfunet-step.mjs [rounds]. Needs the built packages and, for the comparison, python3
+// Run it alone on a quiet machine: node bench/halfunet-step.mjs [rounds] [threads]. Needs the built packages and, for the comparison, python3
 // with torch. Both sides take turns, so that a slow phase of the machine hits both; medians and ratios are printed.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -7,9 +7,11 @@ import { fileURLToPath } from "node:url";
 import * as torch from "@foehn/torch";
 import { createNetwork } from "../packages/foehn/dist/models/registry.js";
 import { withPrecision } from "../packages/foehn/dist/training/precision.js";
+import { coreCount } from "../packages/foehn/dist/training/threads.js";
 
 const [BATCH, SIZE, INPUTS, OUTPUTS, FILTERS] = [2, 256, 30, 21, 64];
 const rounds = Number(process.argv[2] ?? 7);
+const threads = Number(process.argv[3] ?? coreCount());
 const WARM_UP = 2;
 
 /** The step as training does it, layout and precision given. */
@@ -38,7 +40,9 @@ function makeStep(mode) {
 /** The peer, or null where python3 or its torch is missing. */
 async function startPython() {
   const script = fileURLToPath(new URL("peers/halfunet_step.py", import.meta.url));
-  const child = spawn(process.env.PYTHON ?? "/usr/bin/python3", [script], { stdio: ["pipe", "pipe", "ignore"] });
+  const child = spawn(process.env.PYTHON ?? "/usr/bin/python3", [script, String(threads)], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const gone = new Promise((resolve) => child.once("error", () => resolve({ done: true })));
   const first = await Promise.race([lines.next(), gone]);
@@ -56,6 +60,7 @@ async function startPython() {
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const ms = (seconds) => `${(1000 * seconds).toFixed(0)} ms`.padStart(8);
 
+torch.setNumThreads(threads);
 const python = await startPython();
 if (python === null) console.log("python3 with torch is not here: Foehn's own times only");
 const modes = ["fp32-contiguous", "fp32-channels-last", "bf16-channels-last"];

@@ -63,6 +63,7 @@ def make_step(mode):
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(int(sys.argv[1]))
     steps = {}
     print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
     for line in sys.stdin:

@@ -63,6 +63,7 @@ export const trainOptionsSchema = z.strictObject({
   // Machine and run
   precision: z.enum(precisionNames).default("auto"),
   device: z.string().default("auto").describe("auto, cpu, cuda, cuda:N"),
+  threads: optionalCount().describe("threads of one operator; default: one per core"),
   seed: z.int().nonnegative().default(42),
   checkpoint_every_steps: optionalCount().describe(
     "also write `last` each n optimiser steps, not only after each epoch",

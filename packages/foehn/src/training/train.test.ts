@@ -22,6 +22,7 @@ const base = {
   num_pred_steps_val_test: 3,
   lr: 3e-3,
   precision: "fp32" as const,
+  threads: 1,
   runs_dir: join(directory, "runs"),
 };
 

@@ -19,6 +19,7 @@ import { collectProvenance } from "./provenance.js";
 import { createRunFolder, newRunId, readRunFolder } from "./run-folder.js";
 import type { TrainingState } from "./state.js";
 import { numInputFeatures } from "./step.js";
+import { useThreads } from "./threads.js";
 import { Training, type TrainResult } from "./training.js";
 import { loadWeights } from "./weights.js";
 
@@ -50,6 +51,7 @@ export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): P
         hint: "widen its period, or lower num_input_steps and num_pred_steps_train",
       });
     }
+    useThreads(options.threads);
     const device = resolveDevice(options.device);
     const precision = resolvePrecision(options.precision, device);
     torch.manualSeed(options.seed);
@@ -72,6 +74,7 @@ export interface ResumeChanges {
   /** Train to this many epochs in all. With a cosine schedule this changes the rest of the schedule. */
   readonly epochs?: number;
   readonly device?: string;
+  readonly threads?: number;
 }
 
 /**
@@ -89,6 +92,7 @@ export async function resumeTraining(
   const checkpoint = await new CheckpointFolder(join(runDir, "checkpoints")).load<TrainingState>("last");
   return withDataset(options, hooks, async (splits) => {
     checkSameDataset((await readDatasetRecord(runDir)).info, splits.info);
+    useThreads(options.threads);
     const device = resolveDevice(options.device);
     const precision = resolvePrecision(options.precision, device);
     torch.manualSeed(options.seed);
