@@ -37,7 +37,13 @@ async function run(command, args, options = {}) {
   return status === 0;
 }
 
-const endOfLog = (lines = 30) => readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+/** What the last command printed: all of it when it is short, otherwise its first complaints and its end. */
+function lastOutput() {
+  const lines = readFileSync(logFile, "utf8").split(/^\$ /m).at(-1).trimEnd().split("\n").slice(1);
+  if (lines.length <= 30) return lines.join("\n");
+  const complaints = lines.slice(0, -12).filter((line) => /error|fatal|cannot|missing/i.test(line));
+  return [...complaints.slice(0, 15), "...", ...lines.slice(-12)].join("\n");
+}
 
 async function step(label, doing, work) {
   const since = performance.now();
@@ -93,7 +99,7 @@ async function systemPackages() {
         const [command, ...rest] = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--configure", "-a"];
         await run(command, rest);
         if (await install()) return;
-        throw new SetupError(`${endOfLog()}\n\n${advice(missing, `apt-get failed; its output is in ${logFile}.`)}`);
+        throw new SetupError(`${lastOutput()}\n\n${advice(missing, `apt-get failed; its output is in ${logFile}.`)}`);
       },
     );
     missing = missingNeeds(probe);
@@ -116,14 +122,14 @@ async function npmPackages() {
     const npm = process.env.npm_execpath;
     const args = ["ci", "--no-audit", "--no-fund"];
     const ok = npm?.endsWith("js") ? await run(process.execPath, [npm, ...args]) : await run("npm", args);
-    if (!ok) throw new SetupError(`${endOfLog()}\n\nnpm ci failed; the whole output is in ${logFile}`);
+    if (!ok) throw new SetupError(`${lastOutput()}\n\nnpm ci failed; the whole output is in ${logFile}`);
   });
 }
 
 async function build(label, doing, args) {
   await step(label, doing, async () => {
     if (!(await run(process.execPath, args))) {
-      throw new SetupError(`${endOfLog()}\n\n${doing} failed; the whole output is in ${logFile}`);
+      throw new SetupError(`${lastOutput()}\n\n${doing} failed; the whole output is in ${logFile}`);
     }
   });
 }
