@@ -122,7 +122,7 @@ export interface DatasetOptions {
   readonly numPredStepsTrain: number;
   /** States to predict in a validation or test sample. */
   readonly numPredStepsValTest: number;
-  /** Default `fail`, or what the configuration says. */
+  /** `mask` here or in the configuration gives masks; otherwise missing values are errors. */
   readonly onNan?: OnNan | undefined;
   /** Where statistics are kept between runs; nowhere when left out. */
   readonly cacheDir?: string | undefined;

@@ -28,7 +28,7 @@ export const syntheticSchema = z.strictObject({
   spin_up_days: z
     .number()
     .nonnegative()
-    .default(5)
+    .default(10)
     .describe("days before the first state, in which gravity waves are damped"),
 });
 
