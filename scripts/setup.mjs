@@ -7,7 +7,15 @@ import { spawn } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { advice, aptPrefix, libtorchProblem, missingNeeds, needs, thisMachine } from "./setup/system.mjs";
+import {
+  advice,
+  aptPrefix,
+  libtorchAdvice,
+  libtorchProblem,
+  missingNeeds,
+  needs,
+  thisMachine,
+} from "./setup/system.mjs";
 import { fingerprint, installMatchesLock, isComplete, markComplete } from "./setup/workspace.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -107,7 +115,7 @@ async function systemPackages() {
       throw new SetupError(advice(missing, "apt-get installed what it has, which was not enough."));
   }
   const problem = libtorchProblem(probe);
-  if (problem) throw new SetupError(`${problem}.\n\n${advice(["libtorch"], "")}`);
+  if (problem) throw new SetupError(libtorchAdvice(problem));
 }
 
 /** True when apt has a package of that name to install. */

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { countTests } from "../scripts/count-tests.mjs";
-import { advice, aptPrefix, libtorchProblem, missingNeeds } from "../scripts/setup/system.mjs";
+import { advice, aptPrefix, libtorchAdvice, libtorchProblem, missingNeeds } from "../scripts/setup/system.mjs";
 import { fingerprint, installMatchesLock, isComplete } from "../scripts/setup/workspace.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -77,6 +77,9 @@ describe("what a machine is missing", () => {
     expect(text).toContain("conda install -c conda-forge cxx-compiler libtorch eccodes\n");
     expect(text).toContain("export LIBTORCH=");
     expect(advice(["cmake"], "")).not.toContain("LIBTORCH");
+    expect(libtorchAdvice("libtorch 1.8 is too old")).toMatch(
+      /^libtorch 1\.8 is too old\. Set LIBTORCH[^]*\/path\/to\/libtorch/,
+    );
   });
 });
 

@@ -164,12 +164,25 @@ export function advice(missing, why) {
   if (missing.includes("libtorch")) {
     lines.push(
       "",
-      "Only on Debian and Ubuntu is libtorch found by itself. Elsewhere, set LIBTORCH to the folder that has its include/ and lib/:",
-      "  conda            export LIBTORCH=$CONDA_PREFIX",
-      "  macOS (brew)     export LIBTORCH=$(brew --prefix pytorch)",
-      "  Python's torch   export LIBTORCH=$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))')",
-      "  downloaded       export LIBTORCH=/path/to/libtorch    (https://pytorch.org/get-started/locally, “LibTorch”, C++)",
+      "Only on Debian and Ubuntu is libtorch found by itself. Elsewhere, set LIBTORCH to the folder with its include/ and lib/:",
     );
+    lines.push(...otherLibtorch);
   }
   return lines.join("\n");
+}
+
+/** Where a libtorch may come from, other than apt. */
+const otherLibtorch = [
+  "  conda            export LIBTORCH=$CONDA_PREFIX",
+  "  macOS (brew)     export LIBTORCH=$(brew --prefix pytorch)",
+  "  Python's torch   export LIBTORCH=$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))')",
+  "  downloaded       export LIBTORCH=/path/to/libtorch    (https://pytorch.org/get-started/locally, LibTorch, C++)",
+];
+
+/**
+ * The message for a libtorch that will not do.
+ * @param {string} problem what `libtorchProblem` said
+ */
+export function libtorchAdvice(problem) {
+  return [`${problem}. Set LIBTORCH to another one, or unset it to use the system's:`, ...otherLibtorch].join("\n");
 }
