@@ -78,7 +78,7 @@ describe("what a machine is missing", () => {
     expect(text).toContain("export LIBTORCH=");
     expect(advice(["cmake"], "")).not.toContain("LIBTORCH");
     expect(libtorchAdvice("libtorch 1.8 is too old")).toMatch(
-      /^libtorch 1\.8 is too old\. Set LIBTORCH[^]*\/path\/to\/libtorch/,
+      /^libtorch 1\.8 is too old\. Set LIBTORCH[\s\S]*\/path\/to\/libtorch/,
     );
   });
 });
