@@ -38,9 +38,9 @@ function makeStep(mode) {
 }
 
 /** The peer, or null where python3 or its torch is missing. */
-async function startPython() {
+async function startPython(count) {
   const script = fileURLToPath(new URL("peers/halfunet_step.py", import.meta.url));
-  const child = spawn(process.env.PYTHON ?? "/usr/bin/python3", [script, String(threads)], {
+  const child = spawn(process.env.PYTHON ?? "/usr/bin/python3", [script, String(count)], {
     stdio: ["pipe", "pipe", "ignore"],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -61,7 +61,7 @@ const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.l
 const ms = (seconds) => `${(1000 * seconds).toFixed(0)} ms`.padStart(8);
 
 torch.setNumThreads(threads);
-const python = await startPython();
+const python = await startPython(threads);
 if (python === null) console.log("python3 with torch is not here: Foehn's own times only");
 const modes = ["fp32-contiguous", "fp32-channels-last", "bf16-channels-last"];
 const times = Object.fromEntries(modes.map((mode) => [mode, { foehn: [], python: [] }]));
@@ -78,10 +78,14 @@ for (let round = 0; round < rounds; round++) {
     if (python !== null) times[mode].python.push(...(await python.time(mode, 1)));
   }
 }
+// What each gets without being told a number of threads: libtorch's own count is one on many virtual machines.
+const asItComes = python !== null && python.about.threads !== threads ? await startPython(0) : null;
+const asItComesTimes =
+  asItComes === null ? [] : (await asItComes.time("fp32-contiguous", WARM_UP + rounds)).slice(WARM_UP);
+asItComes?.close();
 python?.close();
 
-console.log(`libtorch ${torch.version().libtorch}, ${torch.getNumThreads()} threads; medians of ${rounds} steps`);
-if (python !== null) console.log(`python: torch ${python.about.torch}, ${python.about.threads} threads`);
+console.log(`libtorch ${torch.version().libtorch}, ${threads} threads on both sides; medians of ${rounds} steps`);
 for (const mode of modes) {
   const own = median(times[mode].foehn);
   const theirs = python === null ? "" : `   python ${ms(median(times[mode].python))}`;
@@ -98,4 +102,10 @@ if (python !== null) {
   );
   const same = times["fp32-contiguous"].foehn.map((value, i) => value / times["fp32-contiguous"].python[i]);
   console.log(`Foehn in fp32 takes ${median(same).toFixed(3)} of Python's time (target: at most 1.05)`);
+  if (asItComesTimes.length > 0) {
+    const own = median(times["bf16-channels-last"].foehn);
+    console.log(
+      `as each runs by default (Foehn ${threads} threads, Python ${python.about.threads}): ${(median(asItComesTimes) / own).toFixed(2)} times faster`,
+    );
+  }
 }

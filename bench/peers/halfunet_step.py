@@ -63,9 +63,11 @@ def make_step(mode):
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(int(sys.argv[1]))
-    steps = {}
+    # The first line says how many threads Python would use by itself; an argument of 0 leaves it at that.
     print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
+    if int(sys.argv[1]):
+        torch.set_num_threads(int(sys.argv[1]))
+    steps = {}
     for line in sys.stdin:
         mode, count = line.split()
         step = steps.setdefault(mode, None) or make_step(mode)

@@ -7,6 +7,7 @@ them, so the files also prove that a checkpoint with those keys loads. Each case
     plain.pt      {"settings", "state_dict", "input" (B,H,W,F), "output" (B,H,W,Fout), "train_output", "running_mean"}
     ghost.pt      the same with ghost modules, bias and dilation 2
     padded.pt     odd grid, centre padding, absolute position embedding, Tanh
+    state_dict.pt   the weights of plain.pt as `torch.save(net.state_dict(), …)` writes them
     lightning.ckpt  as Lightning writes it: keys with "model.", other buffers, optimiser states, hyper-parameters
 """
 
@@ -127,6 +128,7 @@ class Hyperparameters:
 
 if __name__ == "__main__":
     state = make("plain", 5, 3, 16, 32)
+    torch.save(state, HERE / "state_dict.pt")
     make("ghost", 3, 2, 32, 16, use_ghost=True, bias=True, dilation=2)
     make("padded", 3, 2, 13, 18, num_filters=2, absolute_pos_embed=True, last_activation="Tanh")
     lightning = {f"model.{k}": v for k, v in state.items()}

@@ -220,6 +220,15 @@ describe("train", () => {
       expect(torch.equal(tensor, saved.get(key)!), key).toBe(true);
   });
 
+  it("follows its schedule, and validates each n epochs and after the last", async () => {
+    const result = await run({ epochs: 3, scheduler: "step", step_size: 6, gamma: 0.1, lr: 1e-3, val_interval: 2 });
+    const rates = readMetrics(result.metricsPath).flatMap((record) => (record.kind === "step" ? [record.lr] : []));
+    expect(rates.map((rate) => Number(rate.toPrecision(6)))).toEqual(
+      [1e-3, 1e-4, 1e-5].flatMap((rate) => new Array<number>(6).fill(rate)),
+    );
+    expect(result.history.map((record) => record.val_loss !== null)).toEqual([false, true, true]);
+  });
+
   it("starts from given weights, and lists the keys when they do not fit", async () => {
     const first = await run({ epochs: 1 });
     const warm = await run({ epochs: 1, lr: 1e-12, weight_decay: 0, load_weights: first.runDir });

@@ -69,12 +69,15 @@ describe("HalfUNet", () => {
     });
   });
 
-  it("takes a Lightning checkpoint of the reference by its own keys, and runs none of its code", () => {
+  it.each([
+    ["plain state dict", "state_dict.pt"],
+    ["Lightning checkpoint, none of whose code is run,", "lightning.ckpt"],
+  ])("takes a %s of the reference by its own keys", (_, file) => {
     torch.scope(() => {
       const { settings, input, output } = loadCase("plain");
       const network = createNetwork("halfunet", 5, 3, settings, [16, 32]);
       const known = new Set(network.stateDict().keys());
-      network.loadStateDict(readStateDict(golden("lightning.ckpt"), known));
+      network.loadStateDict(readStateDict(golden(file), known));
       network.eval();
       expect(
         maxDifference(
@@ -95,10 +98,19 @@ describe("HalfUNet", () => {
     });
   });
 
+  it("refuses to normalise over a single value, which would make the statistics infinite", () => {
+    torch.scope(() => {
+      const network = createNetwork("halfunet", 2, 1, { num_filters: 4 }, [16, 16]);
+      expect(() => network.forward(torch.randn([1, 16, 16, 2]))).toThrow(/one sample of 16×16/);
+      expect(network.forward(torch.randn([2, 16, 16, 2])).shape).toEqual([2, 16, 16, 1]);
+      network.eval();
+      expect(network.forward(torch.randn([1, 16, 16, 2])).shape).toEqual([1, 16, 16, 1]);
+    });
+  });
+
   it("crops the field it padded, not its neighbour", () => {
     torch.scope(() => {
-      // Only position matters here: with every convolution the identity the network would copy its input to its output, so a shift
-      // by one cell in pad or crop shows as a difference from the field itself moved.
+      // Padding by hand, on the sides where it belongs, must give the same: a shift by one cell would show.
       const network = createNetwork("halfunet", 1, 1, { num_filters: 2 }, [17, 18]);
       network.eval();
       const x = torch.randn([1, 17, 18, 1]);

@@ -84,6 +84,8 @@ export class HalfUNet extends Network {
     if (this.#autopad) x = centrePad(x, paddedShape(shape, MULTIPLE));
     else this.#checkShape(shape);
 
+    this.#checkStatistics(x);
+
     const e1 = this.encoder1.forward(x);
     const e2 = this.encoder2.forward(this.pool1.forward(e1));
     const e3 = this.encoder3.forward(this.pool2.forward(e2));
@@ -96,6 +98,15 @@ export class HalfUNet extends Network {
     sum.add_(this.up5.forward(e5));
     const y = this.activation.forward(this.outconv.forward(this.decoder.forward(sum)));
     return featuresLast(centreCrop(y, shape));
+  }
+
+  /** The deepest stage normalises over batch and space; with one value there its variance is 0/0, which poisons the weights. */
+  #checkStatistics(x: Tensor): void {
+    const [batch, , height, width] = x.shape as [number, number, number, number];
+    if (!this.training || batch * height * width > MULTIPLE * MULTIPLE) return;
+    throw new ConfigError(`halfunet cannot train on one sample of ${height}×${width} at a time`, {
+      hint: "use batch_size 2 or more, or a larger grid",
+    });
   }
 
   #checkShape(shape: readonly number[]): void {
