@@ -1,8 +1,9 @@
 // The rollout: runs a TimeLoop from one or several initial times and streams every step to the outputs. Memory does not grow with
-// steps or dates: at most two steps wait to be written while the next is computed. On an error or an interrupt every output is told
+// steps or dates: at most one step waits for the outputs while the next is computed. On an error or an interrupt every output is told
 // to leave nothing behind.
 
 import type { Tensor } from "@foehn/torch";
+import * as torch from "@foehn/torch";
 import { throwIfInterrupted } from "../core/interrupt.js";
 import { type Progress, silentProgress } from "../core/progress.js";
 import { formatDuration, formatTimeShort } from "../core/time.js";
@@ -27,8 +28,8 @@ export interface RolloutOptions {
   readonly progress?: Progress | undefined;
 }
 
-/** Steps that may be on their way to the outputs while the next one is computed. */
-const depth = 2;
+/** Steps that may be on their way to the outputs while the next one is computed. Files take more into buffers of their own. */
+const depth = 1;
 
 /**
  * Runs the forecasts.
@@ -40,10 +41,11 @@ export async function runForecast(options: RolloutOptions): Promise<(string | un
   const leadTimes = Array.from({ length: steps + 1 }, (_, i) => i * loop.timeStep);
   const header = { variables, grid: loop.grid, initialTimes, leadTimes, provenance: options.provenance ?? {} };
   const underWay: Promise<void>[] = [];
+  const host = new HostFields(variables.length, loop.grid.shape);
   try {
     for (const output of outputs) await output.open(header);
     progress.start("forecast", initialTimes.length * steps);
-    for (const initialIndex of initialTimes.keys()) await runOne(options, initialIndex, underWay);
+    for (const initialIndex of initialTimes.keys()) await runOne(options, initialIndex, host, underWay);
     await drain(underWay, 0);
     // One after the other: when the last one fails, those before it are complete and stay.
     const results: (string | undefined)[] = [];
@@ -55,10 +57,17 @@ export async function runForecast(options: RolloutOptions): Promise<(string | un
     await Promise.allSettled(outputs.map((output) => output.abort()));
     progress.finish();
     throw error;
+  } finally {
+    host.dispose();
   }
 }
 
-async function runOne(options: RolloutOptions, initialIndex: number, underWay: Promise<void>[]): Promise<void> {
+async function runOne(
+  options: RolloutOptions,
+  initialIndex: number,
+  host: HostFields,
+  underWay: Promise<void>[],
+): Promise<void> {
   const { loop, reader, steps, outputs, signal, progress = silentProgress } = options;
   const start = options.initialTimes[initialIndex]!;
   throwIfInterrupted(signal, "the forecast");
@@ -66,7 +75,8 @@ async function runOne(options: RolloutOptions, initialIndex: number, underWay: P
   let leadIndex = 0;
   try {
     for await (const { time, output } of loop.run(start, x)) {
-      underWay.push(send(outputs, initialIndex, leadIndex, time, output, loop.grid.shape));
+      const step = { initialIndex, leadIndex, validTime: time };
+      underWay.push(host.with(output, (fields) => Promise.all(outputs.map((sink) => sink.write({ ...step, fields })))));
       await drain(underWay, depth);
       throwIfInterrupted(signal, `the forecast from ${formatTimeShort(start)}`);
       progress.update(initialIndex * steps + leadIndex, { lead: `+${formatDuration(leadIndex * loop.timeStep)}` });
@@ -78,24 +88,33 @@ async function runOne(options: RolloutOptions, initialIndex: number, underWay: P
   }
 }
 
-async function send(
-  outputs: readonly ForecastOutput[],
-  initialIndex: number,
-  leadIndex: number,
-  validTime: number,
-  output: Tensor,
-  [ny, nx]: readonly [number, number],
-): Promise<void> {
-  // On the CPU this is a view of the tensor's memory, which therefore lives until every output has let go of it.
-  const host = output.device === "cpu" ? output : output.cpu();
-  try {
-    const values = host.toTypedArray({ copy: false }) as Float32Array;
-    const count = values.length / (ny * nx);
-    const fields = Array.from({ length: count }, (_, c) => values.subarray(c * ny * nx, (c + 1) * ny * nx));
-    await Promise.all(outputs.map((sink) => sink.write({ initialIndex, leadIndex, validTime, fields })));
-  } finally {
-    if (host !== output) host.dispose();
+/** Host copies of a step, reused: views of the tensors themselves would live until the garbage collector finds them. */
+class HostFields {
+  readonly #free: { readonly tensor: Tensor; readonly fields: readonly Float32Array[] }[] = [];
+
+  constructor(
+    readonly count: number,
+    readonly shape: readonly [number, number],
+  ) {}
+
+  /** Copies `output` (1, F, Y, X), disposes it and passes the fields to `use`; they are reused when it has finished. */
+  async with(output: Tensor, use: (fields: readonly Float32Array[]) => Promise<unknown>): Promise<void> {
+    const buffer = this.#free.pop() ?? this.#make();
+    buffer.tensor.copy_(output);
     output.dispose();
+    await use(buffer.fields);
+    this.#free.push(buffer);
+  }
+
+  #make(): { tensor: Tensor; fields: Float32Array[] } {
+    const [ny, nx] = this.shape;
+    const values = new Float32Array(this.count * ny * nx);
+    const fields = Array.from({ length: this.count }, (_, f) => values.subarray(f * ny * nx, (f + 1) * ny * nx));
+    return { tensor: torch.keep(torch.fromTypedArray(values, [1, this.count, ny, nx])), fields };
+  }
+
+  dispose(): void {
+    for (const { tensor } of this.#free) tensor.dispose();
   }
 }
 

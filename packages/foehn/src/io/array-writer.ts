@@ -36,8 +36,8 @@ export interface ArrayWriter {
   /** Declares an array and writes all of it: coordinates, mostly. A growing axis gets the length of `values`. */
   writeArray(spec: ArraySpec, values: ArrayValues): Promise<void>;
   /**
-   * Writes one chunk at a chunk index (not an element index). Resolves when the values are in the file, so the caller may run several
-   * at once and bounds the memory in flight by awaiting the oldest; `values` must not change until then.
+   * Takes one chunk at a chunk index (not an element index). Resolves when `values` may change again; the writer holds a bounded
+   * number of chunks and lets the caller wait beyond it. A chunk that fails later makes a later call, or `close`, throw.
    */
   writeChunk(name: string, index: readonly number[], values: ArrayValues): Promise<void>;
   /** Flushes everything to disk, gives the file its final name and returns it. @throws StorageError when the disk fails */

@@ -1,4 +1,4 @@
-// Compression of Zarr chunks: none, gzip (node:zlib, off the main thread), zstd and blosc (WebAssembly, on the calling thread).
+// Compression of Zarr chunks: none, gzip (node:zlib), zstd and blosc (WebAssembly). It runs in the writer's worker thread.
 // "none" is the default: on a fast disk one core compresses a noisy float32 field four to ten times slower than the disk writes it
 // (bench/forecast-io.mjs prints both). Decoding is zarrita's business (read.ts).
 

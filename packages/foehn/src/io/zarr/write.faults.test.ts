@@ -68,3 +68,14 @@ it("notices a disk that fills up with the last metadata", async () => {
   expect(existsSync(join(folder, "b.zarr"))).toBe(false);
   expect(readdirSync(folder)).toEqual([]);
 });
+
+it("does not close over a chunk that failed, even when nobody looked at it", async () => {
+  const writer = await ZarrWriter.create(join(folder, "c.zarr"));
+  await writer.declare(spec);
+  Object.assign(fault, { after: 0, code: "ENOSPC", on: "write" });
+  await writer.writeChunk("t2m", [0, 0], new Float32Array(4)).catch(() => undefined);
+  fault.after = Number.POSITIVE_INFINITY;
+  await writer.writeChunk("t2m", [1, 0], new Float32Array(4)).catch(() => undefined);
+  await expect(writer.close()).rejects.toThrow(/the disk is full/);
+  expect(readdirSync(folder)).toEqual([]);
+});

@@ -3,7 +3,7 @@
 // Everything goes to a temporary folder beside the target; `close` flushes it to disk and renames it, `abort` removes it.
 // A chunk that is never written reads as NaN (the fill value), never as zero. Not here: shards and remote stores.
 
-import { mkdir, open, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { UsageError } from "../../core/errors.js";
 import { temporaryPath, toStorageError } from "../../core/files.js";
@@ -18,6 +18,8 @@ import {
   wholeShape,
 } from "../array-writer.js";
 import { moveToFinalName, refuseExisting, syncFolders } from "../final-name.js";
+import { writeDurably } from "./chunk-file.js";
+import { ChunkWriter } from "./chunk-writer.js";
 import { type ZarrCodec, zarrCodec } from "./codecs.js";
 import { chunkKey, storeDocuments, type ZarrArrayInfo } from "./metadata.js";
 
@@ -50,8 +52,7 @@ export class ZarrWriter implements ArrayWriter {
   readonly #options: ZarrWriteOptions;
   readonly #codec: ZarrCodec;
   readonly #arrays = new Map<string, ArrayState>();
-  readonly #pending = new Set<Promise<void>>();
-  #failure: unknown;
+  readonly #chunks = new ChunkWriter();
   #closed = false;
 
   private constructor(path: string, temporary: string, options: ZarrWriteOptions) {
@@ -96,28 +97,15 @@ export class ZarrWriter implements ArrayWriter {
     await this.writeChunk(spec.name, index, values);
   }
 
-  writeChunk(name: string, index: readonly number[], values: ArrayValues): Promise<void> {
-    const work = this.#writeChunk(name, index, values);
-    const settled: Promise<void> = work.then(
-      () => undefined,
-      (error: unknown) => {
-        this.#failure ??= error;
-      },
-    );
-    this.#pending.add(settled);
-    void settled.then(() => this.#pending.delete(settled));
-    return work;
-  }
-
-  async #writeChunk(name: string, index: readonly number[], values: ArrayValues): Promise<void> {
+  async writeChunk(name: string, index: readonly number[], values: ArrayValues): Promise<void> {
     if (this.#closed) throw new UsageError(`the Zarr store ${this.path} is closed`);
     const array = this.#arrays.get(name);
     if (!array) throw new UsageError(`the array "${name}" was not declared`);
     const problem = chunkProblem(array.spec, index, values);
     if (problem !== undefined) throw new UsageError(problem);
     if (array.spec.shape[0] === null) array.grown = Math.max(array.grown, index[0]! + 1);
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    await writeDurably(join(this.#temporary, chunkKey(this.#format, name, index)), await this.#codec.encode(bytes));
+    const file = join(this.#temporary, chunkKey(this.#format, name, index));
+    await this.#chunks.write(file, values, this.#codec.name);
   }
 
   /**
@@ -126,16 +114,17 @@ export class ZarrWriter implements ArrayWriter {
    * @throws StorageError when the disk fails; the temporary folder is then removed and the target is as it was
    */
   async close(): Promise<string> {
-    await Promise.all(this.#pending);
     this.#closed = true;
     const arrays = this.#finishedArrays();
     try {
-      // A caller that lost the rejection of a chunk must not get a store with a hole in it.
-      if (this.#failure !== undefined) throw this.#failure;
-      for (const { key, json } of storeDocuments(this.#format, this.#options.attributes ?? {}, arrays)) {
-        await writeDurably(join(this.#temporary, key), Buffer.from(JSON.stringify(json, null, 1)));
-      }
-      await guard(this.path, () => syncFolders(this.#temporary));
+      await this.#chunks.flush();
+      await guard(this.path, async () => {
+        for (const { key, json } of storeDocuments(this.#format, this.#options.attributes ?? {}, arrays)) {
+          await writeDurably(join(this.#temporary, key), Buffer.from(JSON.stringify(json, null, 1)));
+        }
+        await syncFolders(this.#temporary);
+      });
+      await this.#chunks.close();
       await moveToFinalName(this.#temporary, this.path, finalName(this.#options));
     } catch (error) {
       await this.abort();
@@ -165,23 +154,9 @@ export class ZarrWriter implements ArrayWriter {
 
   async abort(): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#pending);
+    await this.#chunks.close();
     await rm(this.#temporary, { recursive: true, force: true });
   }
-}
-
-async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
-  await guard(file, async () => {
-    const handle = await open(file, "w");
-    try {
-      let done = 0;
-      // One write call may be short, above 2 GiB always.
-      while (done < bytes.byteLength) done += (await handle.write(bytes, done)).bytesWritten;
-      await handle.datasync();
-    } finally {
-      await handle.close();
-    }
-  });
 }
 
 async function guard<T>(path: string, work: () => Promise<T>): Promise<T> {

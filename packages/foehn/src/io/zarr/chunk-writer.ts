@@ -1,0 +1,120 @@
+// Turns chunks into files off the main thread, where the network computes: each chunk is copied into one of a bounded set of buffers,
+// handed to a worker thread that compresses and writes it, and the buffer comes back. The bound is the back-pressure. Without the
+// compiled worker (running from TypeScript sources) the same code runs in place. Not here: what a chunk is called (write.ts).
+
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { toStorageError } from "../../core/files.js";
+import type { ArrayValues } from "../array-writer.js";
+import { writeChunkFile } from "./chunk-file.js";
+
+/** Bytes of chunks that may be on their way to the disk. */
+const maxBytesUnderWay = 192 << 20;
+
+/** A message to the worker: the buffer is transferred, not copied. */
+export interface ChunkJob {
+  readonly id: number;
+  readonly file: string;
+  readonly codec: string;
+  readonly buffer: ArrayBuffer;
+  readonly bytes: number;
+}
+
+/** Its answer, with the buffer. */
+export interface ChunkDone {
+  readonly id: number;
+  readonly buffer: ArrayBuffer;
+  readonly error?: { readonly message: string; readonly code?: string; readonly syscall?: string };
+}
+
+interface Pending {
+  readonly file: string;
+  readonly bytes: number;
+}
+
+/** Writes chunks; see the top of this file. */
+export class ChunkWriter {
+  readonly #worker: Worker | undefined;
+  readonly #pending = new Map<number, Pending>();
+  readonly #free: ArrayBuffer[] = [];
+  readonly #direct = new Set<Promise<void>>();
+  #waiting: (() => void)[] = [];
+  #bytesUnderWay = 0;
+  #nextId = 0;
+  #failure: Error | undefined;
+
+  constructor() {
+    const script = fileURLToPath(new URL("./chunk-worker.js", import.meta.url));
+    if (!existsSync(script)) return;
+    this.#worker = new Worker(script);
+    this.#worker.on("message", (done: ChunkDone) => this.#finish(done));
+    // Out of memory in the worker, for one. Whoever waits must not wait for ever.
+    this.#worker.on("error", (error) => {
+      this.#failure ??= error;
+      this.#pending.clear();
+      this.#bytesUnderWay = 0;
+      this.#wake();
+    });
+  }
+
+  /**
+   * Takes a chunk; resolves when `values` may change.
+   * @throws StorageError of this chunk or of one before it
+   */
+  async write(file: string, values: ArrayValues, codec: string): Promise<void> {
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const worker = this.#worker;
+    if (!worker) return this.#writeHere(file, bytes, codec);
+    while (this.#bytesUnderWay > 0 && this.#bytesUnderWay + bytes.length > maxBytesUnderWay && !this.#failure) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    if (this.#failure) throw this.#failure;
+    const at = this.#free.findIndex((buffer) => buffer.byteLength === bytes.length);
+    const buffer = at >= 0 ? this.#free.splice(at, 1)[0]! : new ArrayBuffer(bytes.length);
+    new Uint8Array(buffer).set(bytes);
+    const id = this.#nextId++;
+    this.#pending.set(id, { file, bytes: bytes.length });
+    this.#bytesUnderWay += bytes.length;
+    worker.postMessage({ id, file, codec, buffer, bytes: bytes.length } satisfies ChunkJob, [buffer]);
+  }
+
+  async #writeHere(file: string, bytes: Uint8Array, codec: string): Promise<void> {
+    const work = writeChunkFile(file, bytes, codec).catch((error: unknown) => {
+      this.#failure ??= toStorageError(error, file);
+      throw this.#failure;
+    });
+    const settled = work.catch(() => undefined);
+    this.#direct.add(settled);
+    await settled.then(() => this.#direct.delete(settled));
+    return work;
+  }
+
+  #finish({ id, buffer, error }: ChunkDone): void {
+    const { file, bytes } = this.#pending.get(id)!;
+    this.#pending.delete(id);
+    this.#bytesUnderWay -= bytes;
+    this.#free.push(buffer);
+    if (error) this.#failure ??= toStorageError(Object.assign(new Error(error.message), error), file);
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** Waits until everything is on the disk. @throws StorageError of the first chunk that failed */
+  async flush(): Promise<void> {
+    await Promise.all(this.#direct);
+    while (this.#pending.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Ends the worker. Chunks that were not flushed may or may not be written. */
+  async close(): Promise<void> {
+    await Promise.all(this.#direct);
+    await this.#worker?.terminate();
+  }
+}
