@@ -4,6 +4,7 @@
 
 #include "bind.h"
 #include "compat.h"
+#include "cuda.h"
 #include "dispatch.h"
 #include "guards.h"
 #include "script.h"
@@ -189,6 +190,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Older versions write out the C++ stack for every exception, 6 ms each, and nobody sees it here.
   c10::SetStackTraceFetcher([]() { return std::string(); });
 #endif
+  load_cuda();
   auto* in = new Instance(env);
   napi_set_instance_data(env, in, [](napi_env, void* data, void*) { static_cast<Instance*>(data)->close(); }, nullptr);
   define_handles(*in, exports);

@@ -158,7 +158,7 @@ static void finalize(napi_env, void* data, void* hint) {
 }
 
 void Instance::collected(double id) {
-  if (Slot* found = find(id)) {
+  if (find(id) != nullptr) {
     // The reference is deleted in its own finalizer, which is allowed; `release` counts that as one finalizer less.
     release(id, Gone::Collected);
     counters[kCollected] += 1;

@@ -9,6 +9,7 @@
 
 #include "bind.h"
 #include "compat.h"
+#include "cuda.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <cpuid.h>
@@ -26,6 +27,7 @@ Napi::Value versions(Instance&, const Napi::CallbackInfo& info) {
   out.Set("mkl", at::hasMKL());
   out.Set("details", at::show_config());
   out.Set("parallel", at::get_parallel_info());
+  if (!cuda_problem().empty()) out.Set("cudaProblem", cuda_problem());
   if (at::hasCUDA()) {
     // The runtime version as 12040 is only in libtorch's text, since no CUDA header is needed to build this addon.
     const std::string text = at::show_config();

@@ -38,6 +38,7 @@ export type Tagged =
 export interface NativeVersions {
   readonly libtorch: string;
   readonly cuda: string | null;
+  readonly cudaProblem?: string;
   readonly operators: number;
   readonly mkldnn: boolean;
   readonly openmp: boolean;

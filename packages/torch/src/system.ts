@@ -6,6 +6,8 @@ export interface Version {
   readonly libtorch: string;
   /** CUDA runtime it was built with, or null. */
   readonly cuda: string | null;
+  /** Why the CUDA part of this libtorch could not be loaded, where it is there and could not. */
+  readonly cudaProblem?: string;
   /** Number of operators it has. */
   readonly operators: number;
   /** Built with oneDNN, which gives fast convolutions and bfloat16 on the CPU. */

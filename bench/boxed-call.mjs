@@ -1,7 +1,7 @@
 // What one operator call costs from JavaScript, end to end: node bench/boxed-call.mjs
 // Beside it, in the same run, the same add in Python where /usr/bin/python3 has torch.
 import { spawnSync } from "node:child_process";
-import * as torch from "../dist/index.js";
+import * as torch from "../packages/torch/dist/index.js";
 
 const CALLS = 200_000;
 torch.setNumThreads(1);
