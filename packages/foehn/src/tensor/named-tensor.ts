@@ -1,6 +1,7 @@
 // A tensor whose dimensions and features have names, so that no code asks "was axis 2 latitude?". One axis holds the features
 // (physical fields); the others are batch, time, space. Every operation returns a new NamedTensor (a view where the tensor
 // operation is one) with its own names and its own type; nothing changes in place and nothing is cached.
+// One long file because it is one class whose members share private state.
 // The idea and the member list follow py4cast's and mfai's NamedTensor. Not here: coordinates, units, lazy evaluation.
 
 import type { Device, DType, Tensor } from "@foehn/torch";
