@@ -7,6 +7,7 @@ import type { Grid } from "../grid/grid.js";
 import type { NamedTensor } from "../tensor/named-tensor.js";
 import type { Role } from "../variables/roles.js";
 import type { ForcingSpec } from "./forcings.js";
+import type { Periods } from "./periods.js";
 import type { Statics } from "./statics.js";
 
 export { collate, disposeBatch } from "./item.js";
@@ -50,6 +51,8 @@ export interface DatasetInfo {
   /** Width of the frame on each side, in cells. */
   readonly borderSize: number;
   readonly statics: Statics;
+  /** What was for training, validation and test; left out where times mean nothing (`dummy`). */
+  readonly periods?: Periods | undefined;
 }
 
 /** Dimensions of a sample. */

@@ -164,6 +164,7 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
     diffStats,
     borderSize: plan.statics.borderSize ?? 0,
     statics,
+    periods,
   };
   const part = (name: (typeof splitNames)[number], numPredSteps: number) =>
     new SourceDataset(info, frames, samples[name].starts, options.numInputSteps, numPredSteps, onNan);

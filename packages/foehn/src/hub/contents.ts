@@ -2,9 +2,10 @@
 // Not here: reading and writing files (package.ts).
 
 import { ConfigError } from "../core/errors.js";
-import { parseDuration } from "../core/time.js";
+import { formatTime, parseDuration, parseTime } from "../core/time.js";
 import type { DatasetInfo, FeatureInfo, FeatureStats } from "../datasets/dataset.js";
 import { forcingNames } from "../datasets/forcings.js";
+import type { SplitName } from "../datasets/periods.js";
 import type { Statics } from "../datasets/statics.js";
 import { borderMask } from "../grid/geometry.js";
 import type { Grid } from "../grid/grid.js";
@@ -59,6 +60,7 @@ export function manifestOf(contents: PackageContents): Omit<Manifest, "files"> {
     border_size: info.borderSize,
     strategy: contents.strategy,
     num_inter_steps: contents.numInterSteps,
+    ...(info.periods ? { periods: mapPeriods(info.periods, formatTime) } : {}),
     ...(contents.weights.size > 0 ? { weights: packageFiles.weights } : {}),
     ...(Object.keys(contents.climatology).length > 0 ? { climatology: { file: packageFiles.climatology } } : {}),
     provenance: { ...contents.provenance },
@@ -109,7 +111,14 @@ export function infoOf(manifest: Manifest, name: string): Omit<DatasetInfo, "sta
     ),
     diffStats: statsOf(normalisation?.diff_means ?? {}, normalisation?.diff_stds ?? {}),
     borderSize: manifest.border_size,
+    ...(manifest.periods ? { periods: mapPeriods(manifest.periods, parseTime) } : {}),
   };
+}
+
+/** The three periods with their ends in another form. */
+function mapPeriods<A, B>(periods: Record<SplitName, { start: A; end: A }>, form: (time: A) => B) {
+  const one = ({ start, end }: { start: A; end: A }) => ({ start: form(start), end: form(end) });
+  return { train: one(periods.train), valid: one(periods.valid), test: one(periods.test) };
 }
 
 /** Static features of a grid from the field that the package keeps; the masks follow from the border's width. */

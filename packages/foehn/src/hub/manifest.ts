@@ -5,7 +5,7 @@
 
 import { z } from "zod";
 import { loadConfig } from "../core/config.js";
-import { parseDuration } from "../core/time.js";
+import { parseDuration, parseTime } from "../core/time.js";
 import { forcingSpecSchema } from "../datasets/forcings.js";
 import { gridJsonSchema } from "../grid/json.js";
 import { roles } from "../variables/roles.js";
@@ -27,12 +27,22 @@ const relativePath = z
   .string()
   .refine(isInside, 'not a path inside the package: write it relative, with "/", and without ".."');
 
+const instant = z.string().refine((text) => {
+  try {
+    return Number.isFinite(parseTime(text));
+  } catch {
+    return false;
+  }
+}, 'not a time; write it like "2019-03-01T06:00:00Z"');
+
 const numbersByName = z.record(z.string(), z.number());
 
 const entrypoint = z.strictObject({
   name: z.string().describe('"module:function" that returns the model; brings code, so it needs trust'),
   kwargs: z.record(z.string(), z.unknown()).default({}),
 });
+
+const period = z.strictObject({ start: instant, end: instant });
 
 const variable = z.strictObject({
   name: z.string().min(1),
@@ -78,6 +88,10 @@ export const manifestSchema = z
     border_size: z.int().nonnegative().default(0),
     strategy: z.enum(["scaled_ar", "diff_ar"]).default("diff_ar"),
     num_inter_steps: z.int().positive().default(1),
+    periods: z
+      .strictObject({ train: period, valid: period, test: period })
+      .optional()
+      .describe("both ends included; what the model has seen is not what it should be scored on"),
     weights: relativePath.optional().describe("safetensors file of the network's state dict"),
     climatology: z.strictObject({ file: relativePath }).optional().describe("time-mean fields of the training period"),
     files: z

@@ -128,6 +128,21 @@ describe("scoreForecast", () => {
     expect(text).toMatch(/1 initial time, 2019-03-01T00:00:00Z to 2019-03-01T00:00:00Z; ACC uncentred/);
   });
 
+  it("scores by default what the model has not been trained or selected on", () => {
+    const at = (hour: number) => start + hour * 3600;
+    const periods = {
+      train: { start: at(0), end: at(29) },
+      valid: { start: at(30), end: at(35) },
+      test: { start: at(36), end: at(71) },
+    };
+    const hours = Array.from({ length: 72 }, (_, i) => at(i));
+    const dates = defaultDates(hours, { stepSeconds: 3600, periods }, 2, 12);
+    // 36 needs 35, which is validation; 60 would need 72.
+    expect(dates.map((time) => (time - start) / 3600)).toEqual([42, 48, 54]);
+    // Nothing else is there: better a score with a warning than none.
+    expect(defaultDates(hours.slice(0, 30), { stepSeconds: 3600, periods }, 2, 12)).toHaveLength(2);
+  });
+
   it("chooses the dates that the data allow, six hours apart on round hours", () => {
     const hourly = Array.from({ length: 48 }, (_, i) => start + 3600 * (i + 1));
     const dates = defaultDates(hourly, { stepSeconds: 3600 }, 2, 12);

@@ -77,6 +77,12 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
         ? defaultDates(source.times, info, pkg.numInputSteps, steps)
         : initialTimesOf(options.dates);
     requireTruth(source, initialTimes, steps, info.stepSeconds);
+    const seen = initialTimes.filter((time) => touchesTraining(time, info, pkg.numInputSteps, steps)).length;
+    if (seen > 0) {
+      progress.note(
+        `${seen} of ${initialTimes.length} forecasts lie in the training or validation period: the model has seen their truth`,
+      );
+    }
     const reader = stateReader(source, info.features, info.grid);
     const scores = new ScoreOutput({ truth: reader, climatology: await pkg.climatology() });
     using loop = await Inference.fromPackage(pkg, {
@@ -169,14 +175,28 @@ function makeTable(
   };
 }
 
+/** Whether a forecast uses or predicts a time that the model was trained or selected on. */
+function touchesTraining(
+  time: number,
+  { stepSeconds, periods }: Pick<DatasetInfo, "stepSeconds" | "periods">,
+  numInputSteps: number,
+  steps: number,
+): boolean {
+  if (periods === undefined) return false;
+  const first = time - (numInputSteps - 1) * stepSeconds;
+  const last = time + steps * stepSeconds;
+  return [periods.train, periods.valid].some(({ start, end }) => first <= end && last >= start);
+}
+
 /**
  * Initial times when nobody names any: all that have their history and the truth of every lead in the data, six hours apart (or one
- * model step, when that is longer), on round hours where the data have them.
+ * model step, when that is longer), on round hours where the data have them. Where the package says what it was trained on, only
+ * forecasts that lie outside of it; all, where there are no others.
  * @throws UsageError when there is none
  */
 export function defaultDates(
   times: readonly number[],
-  info: Pick<DatasetInfo, "stepSeconds">,
+  info: Pick<DatasetInfo, "stepSeconds" | "periods">,
   numInputSteps: number,
   steps: number,
 ): number[] {
@@ -195,6 +215,8 @@ export function defaultDates(
       },
     );
   }
-  const offset = ready.find((time) => time % stride === 0) ?? ready[0]!;
-  return ready.filter((time) => (time - offset) % stride === 0);
+  const unseen = ready.filter((time) => !touchesTraining(time, info, numInputSteps, steps));
+  const chosen = unseen.length > 0 ? unseen : ready;
+  const offset = chosen.find((time) => time % stride === 0) ?? chosen[0]!;
+  return chosen.filter((time) => (time - offset) % stride === 0);
 }
