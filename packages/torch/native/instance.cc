@@ -51,7 +51,6 @@ const void* Instance::hold(const at::Tensor& tensor) {
     return key;
   }
   storages_.emplace(key, Held{1, bytes});
-  unreported_ += bytes;
   counters[kPendingBytes] += static_cast<double>(bytes);
   counters[kLiveBytes] += static_cast<double>(bytes);
   if (counters[kLiveBytes] > counters[kPeakBytes]) counters[kPeakBytes] = counters[kLiveBytes];
@@ -63,7 +62,6 @@ void Instance::unhold(const void* key) noexcept {
   auto found = storages_.find(key);
   if (found == storages_.end()) return;
   if (--found->second.count > 0) return;
-  unreported_ -= found->second.bytes;
   counters[kLiveBytes] -= static_cast<double>(found->second.bytes);
   storages_.erase(found);
 }
@@ -134,8 +132,11 @@ bool Instance::release(double id, Gone reason) noexcept {
     found->weak = nullptr;
     finalizers_--;
   }
+  const double before = counters[kLiveBytes];
   unhold(found->storage);
   found->storage = nullptr;
+  if (reason == Gone::Collected)
+    for (double& high : high_) high -= before - counters[kLiveBytes];  // V8 made this room: it shall see it
   found->dtype = found->tensor.scalar_type();
   try {
     const auto sizes = found->tensor.sizes();
@@ -193,12 +194,25 @@ size_t Instance::sweep() {
   return freed;
 }
 
+// V8 collects garbage whenever external memory has grown by 64 MB. A training step that allocates a gigabyte and frees it
+// again, every quarter of a second, would set off several collections each time although there is nothing to collect. So V8
+// is told the most that was live of late: it sees growth at once, and a fall only when it has lasted.
 void Instance::report_memory() {
+  using namespace std::chrono_literals;
   counters[kPendingBytes] = 0;
-  if (unreported_ == 0) return;
+  const double live = counters[kLiveBytes];
+  const auto now = std::chrono::steady_clock::now();
+  if (now - period_ > 750ms) {
+    high_[1] = now - period_ > 1500ms ? live : high_[0];
+    high_[0] = live;
+    period_ = now;
+  }
+  high_[0] = std::max(high_[0], live);
+  const auto target = static_cast<int64_t>(std::max(high_[0], high_[1]));
+  if (target == reported_) return;
   int64_t total = 0;
-  const int64_t change = unreported_;
-  unreported_ = 0;
+  const int64_t change = target - reported_;
+  reported_ = target;
   napi_adjust_external_memory(env, change, &total);
 }
 

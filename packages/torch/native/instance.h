@@ -11,6 +11,7 @@
 #include <c10/util/flat_hash_map.h>
 #include <napi.h>
 
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -91,7 +92,9 @@ class Instance {
   std::deque<uint32_t> free_;
   struct Held { uint32_t count; int64_t bytes; };
   ska::flat_hash_map<const void*, Held> storages_;
-  int64_t unreported_ = 0;
+  int64_t reported_ = 0;  // bytes V8 knows of
+  double high_[2] = {0, 0};  // most live bytes in this and in the last period
+  std::chrono::steady_clock::time_point period_ = std::chrono::steady_clock::now();
   int64_t finalizers_ = 0;
   bool closed_ = false;
   const void* hold(const at::Tensor& tensor);

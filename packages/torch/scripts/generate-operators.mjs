@@ -1,5 +1,5 @@
 // Writes src/generated/: the public operators of the built library as typed methods and functions. Run after a native build:
-//   node scripts/generate-operators.mjs
+//   node scripts/generate-operators.mjs [folder]
 // Only types, names and doc comments are generated; every call goes through invoke() in src/operators.ts.
 // Convention: required arguments in schema order, everything with a default in one options object. A keyword-only argument
 // without default is a required option. A `dim` without default, where another overload of the same name does without it
@@ -202,7 +202,7 @@ function imports(text) {
   return [...byFile].map(([file, list]) => `import type { ${list.join(", ")} } from "${file}";`).join("\n");
 }
 
-const folder = `${root}/src/generated`;
+const folder = process.argv[2] ?? `${root}/src/generated`;
 mkdirSync(folder, { recursive: true });
 for (const file of readdirSync(folder)) rmSync(`${folder}/${file}`);
 
@@ -255,6 +255,6 @@ writeFileSync(
   `${folder}/functions.ts`,
   `${HEAD}${functionParts.map((p) => `export * from "./functions-${p.tag}.js";`).join("\n")}\n`,
 );
-console.log(
-  `${methods.length} methods, ${functions.length} functions, ${Object.keys(docs).filter((d) => !names.includes(d))} unknown in the docs table`,
-);
+const unused = Object.keys(docs).filter((name) => !names.includes(name));
+for (const name of unused) console.log(`no operator ${name}`);
+console.log(`${methods.length} methods, ${functions.length} functions, ${unused.length} doc lines without an operator`);

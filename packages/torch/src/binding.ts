@@ -114,7 +114,7 @@ export function chooseOverload(name: string, overloads: readonly Overload[], val
     least = looseness;
   }
   if (best !== null) return best;
-  const shown = overloads.filter((o) => !o.isOut || given.options?.out !== undefined);
+  const shown = overloads.filter((o) => (!o.isOut || given.options?.out !== undefined) && !o.name.includes("Dimname"));
   const reasons = shown.map((o) => `  ${o.schema}\n    ${explain(o, given)}`);
   const what =
     shown.length === 1 ? `the arguments of ${name} do not fit` : `no overload of ${name} takes these arguments`;
