@@ -168,6 +168,13 @@ describe("the installed command", () => {
     expect(result.stderr).toBe("");
   });
 
+  it("hands over long results in full through a pipe", () => {
+    const command = `"${process.execPath}" "${foehn}" model show halfunet --schema --json; "${process.execPath}" "${foehn}" train --help`;
+    const piped = spawnSync("/bin/sh", ["-c", `{ ${command}; } | cat`], { encoding: "utf8" }).stdout;
+    expect(piped).toContain("num_filters");
+    expect(piped).toMatch(/as if nothing had happened\.\s*$/);
+  });
+
   it("stops at Ctrl-C with status 130 and a state to go on from", async () => {
     const cwd = mkdtempSync(join(tmpdir(), "foehn-cli-"));
     const small = [

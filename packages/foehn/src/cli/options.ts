@@ -140,6 +140,14 @@ export function truthOption(): Option {
   return pathsOption("--truth <path>", "what really happened: a file, folder or glob, or `synthetic`; may be repeated");
 }
 
+/** `--border-data`: for models of a limited area that were trained with forced borders. */
+export function borderDataOption(): Option {
+  return pathsOption(
+    "--border-data <path>",
+    "gives the border at every time, for models trained with one; may be repeated",
+  );
+}
+
 /** A number of steps, or a lead time that the model's step divides; kept as it is. */
 export function stepsOption(flags: string, description: string): Option {
   return option(flags, description, (text): number | string => {

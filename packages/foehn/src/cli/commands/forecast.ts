@@ -3,8 +3,10 @@
 import { withInterrupt } from "../../core/interrupt.js";
 import { formatDuration, formatTimeShort } from "../../core/time.js";
 import { commandLine } from "../command-line.js";
+import { withOptionalData } from "../data.js";
 import { table } from "../io.js";
 import {
+  borderDataOption,
   choiceOption,
   dataOption,
   deviceOption,
@@ -23,6 +25,9 @@ interface Flags {
   readonly steps: number | string;
   readonly output: string;
   readonly overwrite?: boolean;
+  readonly compression?: string;
+  readonly zarrFormat?: "2" | "3";
+  readonly borderData?: readonly string[];
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
@@ -41,6 +46,9 @@ export const define: DefineVerb = (command, run) => {
     .addOption(timesOption("--dates <times>", "several initial times: a/b/c, or a/to/b/by/6h"))
     .addOption(stepsOption("-n, --steps <n>", "number of steps, or a lead time such as 10d").makeOptionMandatory())
     .requiredOption("-o, --output <file>", "where it goes: a name ending in .zarr or .nc")
+    .option("--compression <how>", "Zarr: none, gzip, zstd or blosc; NetCDF: none or 1 to 9 (default: none)")
+    .addOption(choiceOption("--zarr-format <n>", "version of the Zarr format; default 3", ["2", "3"]))
+    .addOption(borderDataOption())
     .addOption(overwriteOption());
   command
     .optionsGroup("Machine:")
@@ -62,20 +70,25 @@ The file holds the initial condition and every step, in physical units, with CF 
         (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const { forecast } = await import("../../forecast/forecast.js");
         const result = await withInterrupt((signal) =>
-          forecast({
-            package: name,
-            source: flags.data.length === 1 ? flags.data[0]! : flags.data,
-            start: flags.start,
-            dates: flags.dates,
-            steps: flags.steps,
-            output: flags.output,
-            overwrite: flags.overwrite === true,
-            device: flags.device,
-            precision: flags.precision,
-            history: commandLine(),
-            signal,
-            progress: console.progress(),
-          }),
+          withOptionalData(flags.borderData, (borderSource) =>
+            forecast({
+              package: name,
+              source: flags.data.length === 1 ? flags.data[0]! : flags.data,
+              start: flags.start,
+              dates: flags.dates,
+              steps: flags.steps,
+              output: flags.output,
+              overwrite: flags.overwrite === true,
+              compression: flags.compression,
+              zarrFormat: flags.zarrFormat === undefined ? undefined : flags.zarrFormat === "2" ? 2 : 3,
+              device: flags.device,
+              precision: flags.precision,
+              history: commandLine(),
+              signal,
+              progress: console.progress(),
+              borderSource,
+            }),
+          ),
         );
         const { initialTimes, steps, stepSeconds } = result;
         const value = {

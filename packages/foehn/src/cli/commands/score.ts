@@ -2,7 +2,9 @@
 
 import { withInterrupt } from "../../core/interrupt.js";
 import { commandLine } from "../command-line.js";
+import { withOptionalData } from "../data.js";
 import {
+  borderDataOption,
   choiceOption,
   dataOption,
   deviceOption,
@@ -22,6 +24,7 @@ interface Flags {
   readonly output?: string;
   readonly forecastOutput?: string;
   readonly overwrite?: boolean;
+  readonly borderData?: readonly string[];
   readonly acc?: "uncentred" | "centred";
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
@@ -46,6 +49,7 @@ export const define: DefineVerb = (command, run) => {
     .option("-o, --output <file>", "NetCDF file for the scores (scores.nc)")
     .option("--forecast-output <file>", "write the forecasts too, in the same pass: .zarr or .nc")
     .addOption(choiceOption("--acc <convention>", "anomalies of the ACC; default uncentred", ["uncentred", "centred"]))
+    .addOption(borderDataOption())
     .addOption(overwriteOption());
   command
     .optionsGroup("Machine:")
@@ -71,21 +75,24 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
           import("../../scores/table.js"),
         ]);
         const result = await withInterrupt((signal) =>
-          scoreForecast({
-            package: name,
-            source: flags.data.length === 1 ? flags.data[0]! : flags.data,
-            dates: flags.start === undefined ? flags.dates : [flags.start],
-            steps: flags.steps,
-            output: flags.output,
-            forecastOutput: flags.forecastOutput,
-            overwrite: flags.overwrite === true,
-            accConvention: flags.acc,
-            device: flags.device,
-            precision: flags.precision,
-            history: commandLine(),
-            signal,
-            progress: console.progress(),
-          }),
+          withOptionalData(flags.borderData, (borderSource) =>
+            scoreForecast({
+              package: name,
+              source: flags.data.length === 1 ? flags.data[0]! : flags.data,
+              dates: flags.start === undefined ? flags.dates : [flags.start],
+              steps: flags.steps,
+              output: flags.output,
+              forecastOutput: flags.forecastOutput,
+              overwrite: flags.overwrite === true,
+              accConvention: flags.acc,
+              device: flags.device,
+              precision: flags.precision,
+              history: commandLine(),
+              signal,
+              progress: console.progress(),
+              borderSource,
+            }),
+          ),
         );
         const { table, path, forecastPath, seconds } = result;
         const written = [path, forecastPath].filter((file) => file !== undefined);
