@@ -30,7 +30,7 @@ describe("the verbs, one after the other", () => {
     );
     expect(trained).toMatchObject({ package: at("model"), epochs: 2 }); // the flag is stronger than the file
     run = trained.run;
-  });
+  }, 60_000);
 
   it("train writes a run with metrics, TensorBoard events and checkpoints, and a package that verifies", async () => {
     expect(readdirSync(run)).toEqual(
