@@ -1,5 +1,5 @@
 // Module entry: makes the instance of this JavaScript thread and defines its functions; handle functions live here too.
-#if defined(__GLIBC__)
+#if __has_include(<malloc.h>)
 #include <malloc.h>
 #endif
 
@@ -11,6 +11,7 @@
 #include "cuda.h"
 #include "dispatch.h"
 #include "guards.h"
+#include "memory.h"
 #include "script.h"
 
 namespace foehn {
@@ -205,6 +206,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   c10::SetStackTraceFetcher([]() { return std::string(); });
 #endif
   load_cuda();
+  install_cpu_cache();
   auto* in = new Instance(env);
   napi_set_instance_data(env, in, [](napi_env, void* data, void*) { static_cast<Instance*>(data)->close(); }, nullptr);
   define_handles(*in, exports);
