@@ -12,6 +12,8 @@ import { writeChunkFile } from "./chunk-file.js";
 /** Bytes of chunks that may be on their way to the disk. */
 const maxBytesUnderWay = 192 << 20;
 
+const script = fileURLToPath(new URL("./chunk-worker.js", import.meta.url));
+
 /** A message to the worker: the buffer is transferred, not copied. */
 export interface ChunkJob {
   readonly id: number;
@@ -35,7 +37,7 @@ interface Pending {
 
 /** Writes chunks; see the top of this file. */
 export class ChunkWriter {
-  readonly #worker: Worker | undefined;
+  #worker: Worker | undefined;
   readonly #pending = new Map<number, Pending>();
   readonly #free: ArrayBuffer[] = [];
   readonly #direct = new Set<Promise<void>>();
@@ -44,18 +46,22 @@ export class ChunkWriter {
   #nextId = 0;
   #failure: Error | undefined;
 
-  constructor() {
-    const script = fileURLToPath(new URL("./chunk-worker.js", import.meta.url));
-    if (!existsSync(script)) return;
-    this.#worker = new Worker(script);
-    this.#worker.on("message", (done: ChunkDone) => this.#finish(done));
+  // With the first chunk, so that a writer that is given up before costs nothing.
+  #start(): Worker | undefined {
+    if (this.#worker || !existsSync(script)) return this.#worker;
+    const worker = new Worker(script);
+    // An idle worker must not keep the process alive; one with chunks must.
+    worker.unref();
+    worker.on("message", (done: ChunkDone) => this.#finish(done));
     // Out of memory in the worker, for one. Whoever waits must not wait for ever.
-    this.#worker.on("error", (error) => {
+    worker.on("error", (error) => {
       this.#failure ??= error;
       this.#pending.clear();
       this.#bytesUnderWay = 0;
       this.#wake();
     });
+    this.#worker = worker;
+    return worker;
   }
 
   /**
@@ -64,7 +70,7 @@ export class ChunkWriter {
    */
   async write(file: string, values: ArrayValues, codec: string): Promise<void> {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    const worker = this.#worker;
+    const worker = this.#start();
     if (!worker) return this.#writeHere(file, bytes, codec);
     while (this.#bytesUnderWay > 0 && this.#bytesUnderWay + bytes.length > maxBytesUnderWay && !this.#failure) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -74,6 +80,7 @@ export class ChunkWriter {
     const buffer = at >= 0 ? this.#free.splice(at, 1)[0]! : new ArrayBuffer(bytes.length);
     new Uint8Array(buffer).set(bytes);
     const id = this.#nextId++;
+    if (this.#pending.size === 0) worker.ref();
     this.#pending.set(id, { file, bytes: bytes.length });
     this.#bytesUnderWay += bytes.length;
     worker.postMessage({ id, file, codec, buffer, bytes: bytes.length } satisfies ChunkJob, [buffer]);
@@ -91,8 +98,11 @@ export class ChunkWriter {
   }
 
   #finish({ id, buffer, error }: ChunkDone): void {
-    const { file, bytes } = this.#pending.get(id)!;
+    const job = this.#pending.get(id);
+    if (!job) return;
+    const { file, bytes } = job;
     this.#pending.delete(id);
+    if (this.#pending.size === 0) this.#worker?.unref();
     this.#bytesUnderWay -= bytes;
     this.#free.push(buffer);
     if (error) this.#failure ??= toStorageError(Object.assign(new Error(error.message), error), file);
@@ -107,14 +117,19 @@ export class ChunkWriter {
 
   /** Waits until everything is on the disk. @throws StorageError of the first chunk that failed */
   async flush(): Promise<void> {
-    await Promise.all(this.#direct);
-    while (this.#pending.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    await this.#settle();
     if (this.#failure) throw this.#failure;
   }
 
-  /** Ends the worker. Chunks that were not flushed may or may not be written. */
+  /** Waits for what is under way, whatever becomes of it, and ends the worker. */
   async close(): Promise<void> {
-    await Promise.all(this.#direct);
+    await this.#settle();
     await this.#worker?.terminate();
+    this.#worker = undefined;
+  }
+
+  async #settle(): Promise<void> {
+    await Promise.all(this.#direct);
+    while (this.#pending.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 }
