@@ -10,6 +10,7 @@
 #include "bind.h"
 #include "compat.h"
 #include "cuda.h"
+#include "memory.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <cpuid.h>
@@ -107,6 +108,15 @@ Napi::Value set_tf32(Instance&, const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value cached_bytes(Instance&, const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(cached_cpu_bytes()));
+}
+
+Napi::Value empty_cache(Instance&, const Napi::CallbackInfo& info) {
+  trim_cpu_cache(true);
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void define_system(Instance& in, Napi::Object& exports) {
@@ -118,6 +128,8 @@ void define_system(Instance& in, Napi::Object& exports) {
   define<cuda_count>(in, exports, "cudaCount");
   define<cuda_synchronize>(in, exports, "cudaSynchronize");
   define<set_flag>(in, exports, "setFlag");
+  define<cached_bytes>(in, exports, "cachedBytes");
+  define<empty_cache>(in, exports, "emptyCache");
   define<set_tf32>(in, exports, "setTf32");
 }
 

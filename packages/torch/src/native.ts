@@ -135,6 +135,8 @@ export interface Native {
   cudaSynchronize(device?: number): void;
   setFlag(name: string, on: boolean): void;
   setTf32(on: boolean): void;
+  cachedBytes(): number;
+  emptyCache(): void;
   // TorchScript and pickles
   scriptLoad(path: string, device: string | null): number;
   scriptFree(module: number): void;

@@ -39,3 +39,34 @@ describe("what there is", () => {
     torch.useDeterministicAlgorithms(false);
   });
 });
+
+describe("memory of large CPU tensors", () => {
+  const linux = process.platform === "linux";
+  it.skipIf(!linux)("waits for the next tensor of its size, and can be given back", () => {
+    torch.emptyCache();
+    expect(torch.memoryStats().cachedBytes).toBe(0);
+    torch.ones([2 ** 20]).dispose();
+    expect(torch.memoryStats().cachedBytes).toBe(4 * 2 ** 20);
+    const again = torch.zeros([2 ** 20]);
+    expect(torch.memoryStats().cachedBytes).toBe(0);
+    expect(again.sum().item()).toBe(0);
+    const smaller = torch.ones([2 ** 20 - 1000]); // would fit, but there is none waiting
+    again.dispose();
+    smaller.dispose();
+    expect(torch.memoryStats().cachedBytes).toBe(8 * 2 ** 20);
+    torch.ones([2 ** 18]).dispose(); // a quarter of what waits: takes its own
+    expect(torch.memoryStats().cachedBytes).toBe(9 * 2 ** 20);
+    torch.emptyCache();
+    expect(torch.memoryStats().cachedBytes).toBe(0);
+  });
+  it("never mixes two tensors up", () => {
+    const kept = Array.from({ length: 8 }, (_, i) => torch.full([2 ** 18 + i * 3000], i));
+    for (let round = 0; round < 20; round++) {
+      torch.scope(() => {
+        for (const x of kept) x.add(1).mul(2);
+      });
+    }
+    expect(kept.map((x) => x.mean().item())).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    torch.dispose(kept);
+  });
+});

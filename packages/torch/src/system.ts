@@ -83,6 +83,8 @@ export interface MemoryStats {
   readonly created: number;
   /** Of these, freed by garbage collection. */
   readonly collected: number;
+  /** CPU memory of freed tensors that waits for the next ones of their size; given back after some seconds. */
+  readonly cachedBytes: number;
 }
 
 export function memoryStats(): MemoryStats {
@@ -92,5 +94,11 @@ export function memoryStats(): MemoryStats {
     peakBytes: counters[PEAK_BYTES] as number,
     created: counters[CREATED] as number,
     collected: counters[COLLECTED] as number,
+    cachedBytes: native.cachedBytes(),
   };
+}
+
+/** Gives the CPU memory that waits for new tensors back to the system now. */
+export function emptyCache(): void {
+  native.emptyCache();
 }
