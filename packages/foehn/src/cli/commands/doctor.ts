@@ -84,7 +84,7 @@ async function engine(): Promise<Finding> {
   try {
     const torch = await import("@foehn/torch");
     const { details: _, ...version } = torch.version();
-    const threads = torch.getNumThreads();
+    const threads = (await import("../../training/threads.js")).useThreads(null); // as training and forecasts do
     // One real operation: a library that loads may still not compute.
     const works = torch.scope(() => torch.ones([2, 2]).sum().item()) === 4;
     return {
