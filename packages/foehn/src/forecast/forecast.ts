@@ -10,9 +10,9 @@ import { openPackageAt } from "../hub/uri.js";
 import type { Source } from "../sources/source.js";
 import type { PrecisionName } from "../training/precision.js";
 import { lookupVariable } from "../variables/catalogue.js";
-import { Inference } from "./inference.js";
 import { hasTime, historyTimes, stateReader } from "./initial-state.js";
 import { type DataSpec, withData } from "./open-data.js";
+import { openLoop } from "./open-loop.js";
 import { type FileOutputOptions, fileOutput } from "./outputs/file-output.js";
 import type { ForecastOutput, OutputVariable } from "./outputs/output.js";
 import { runForecast } from "./rollout.js";
@@ -70,7 +70,7 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
     const steps = numberOfSteps(options.steps, info.stepSeconds);
     const initialTimes = chooseInitialTimes(options, source, info, pkg.numInputSteps);
     const reader = stateReader(source, info.features, info.grid);
-    using loop = await Inference.fromPackage(pkg, {
+    using loop = await openLoop(pkg, {
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.precision === undefined ? {} : { precision: options.precision }),
       forcingSource: source,

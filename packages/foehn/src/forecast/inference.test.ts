@@ -10,6 +10,8 @@ import type { StrategyName } from "../training/strategies/registry.js";
 import { Inference, type InferenceRestart } from "./inference.js";
 import { readHistory, stateReader } from "./initial-state.js";
 import { every, grid, inventedInfo, inventedSource, points, start, step } from "./invented.test-support.js";
+import { PersistenceLoop } from "./persistence-loop.js";
+import type { TimeLoop } from "./time-loop.js";
 
 interface Setup {
   readonly strategy?: StrategyName;
@@ -32,7 +34,7 @@ function makeLoop(model: string, info: DatasetInfo, setup: Setup = {}): Inferenc
   );
 }
 
-async function run(loop: Inference, source: Source, info: DatasetInfo, from: number, steps: number) {
+async function run(loop: TimeLoop, source: Source, info: DatasetInfo, from: number, steps: number) {
   const x = await readHistory(stateReader(source, info.features, info.grid), from, loop);
   const items: { time: number; values: Float32Array; shape: number[] }[] = [];
   for await (const { time, output } of loop.run(from, x)) {
@@ -67,6 +69,24 @@ describe("Inference", () => {
     expect(items[0]!.values).toEqual(initial);
     expect(items[0]!.shape).toEqual([1, 2, 4, 6]);
     for (const item of items) expectClose(item.values, initial);
+  });
+
+  it("repeats the initial condition bit for bit as PersistenceLoop, also after a restart", async () => {
+    const info = inventedInfo();
+    const source = inventedSource(every(3));
+    using loop = new PersistenceLoop(info);
+    const items = await run(loop, source, info, start + step, 2);
+    const initial = await truth(source, start + step);
+    expect(items.map((item) => item.time)).toEqual([1, 2, 3].map((i) => start + i * step));
+    for (const item of items) expect(item.values).toEqual(initial);
+    const x = await readHistory(stateReader(source, info.features, info.grid), start, loop);
+    const stream = loop.run(start, x);
+    await stream.next();
+    using saved = (await stream.next()).value!.restart;
+    const again = (await loop.run(0, undefined, saved).next()).value!;
+    expect(again.time).toBe(start + step);
+    expect(again.output.toTypedArray()).toEqual(await truth(source, start));
+    await expect(loop.run(start, torch.zeros([1, 2, 4, 6])).next()).rejects.toThrow(/persistence takes/);
   });
 
   it("gives each step the forcing of its own valid time", async () => {

@@ -6,9 +6,9 @@ import { type Progress, silentProgress } from "../core/progress.js";
 import { formatDuration, formatTime } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import { forecastProvenance, initialTimesOf, numberOfSteps, outputVariables } from "../forecast/forecast.js";
-import { Inference } from "../forecast/inference.js";
 import { hasTime, historyTimes, stateReader } from "../forecast/initial-state.js";
 import { type DataSpec, withData } from "../forecast/open-data.js";
+import { openLoop } from "../forecast/open-loop.js";
 import { fileOutput } from "../forecast/outputs/file-output.js";
 import { runForecast } from "../forecast/rollout.js";
 import type { Package } from "../hub/package.js";
@@ -85,7 +85,7 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
     }
     const reader = stateReader(source, info.features, info.grid);
     const scores = new ScoreOutput({ truth: reader, climatology: await pkg.climatology() });
-    using loop = await Inference.fromPackage(pkg, {
+    using loop = await openLoop(pkg, {
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.precision === undefined ? {} : { precision: options.precision }),
       forcingSource: source,

@@ -10,7 +10,7 @@ import type { ArrayValues } from "../array-writer.js";
 import { writeChunkFile } from "./chunk-file.js";
 
 /** Bytes of chunks that may be on their way to the disk. */
-const maxBytesUnderWay = 192 << 20;
+const maxBytesUnderWay = 128 << 20;
 
 const script = fileURLToPath(new URL("./chunk-worker.js", import.meta.url));
 
