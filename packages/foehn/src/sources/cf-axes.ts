@@ -113,7 +113,7 @@ function absoluteDay(value: number): number {
 function leadScale(units: string, where: string): number {
   const unit = tryParseUnit(units === "nanoseconds" ? "1" : units);
   if (units === "nanoseconds") return 1e-9;
-  if (!unit || unit.dimension[2] !== 1) {
+  if (unit?.dimension[2] !== 1) {
     throw new DataError(`the lead time has the units "${units}"`, {
       where,
       hint: 'expected "hours", "days" or "seconds"',

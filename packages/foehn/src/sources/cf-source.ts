@@ -132,7 +132,7 @@ class AxisTable {
   /** The axis of a dimension, or undefined when no coordinate variable describes it. */
   async ofDimension(dimension: string): Promise<Axis | undefined> {
     const array = this.#named.get(dimension) ?? this.#auxiliaryOf(dimension);
-    if (!array || array.shape.length !== 1) return undefined;
+    if (array?.shape.length !== 1) return undefined;
     return this.#read(array);
   }
 
