@@ -2,10 +2,10 @@
 // (NetCDF-4 file format specification, unidata). Everything goes to a temporary file beside the target; `close` flushes it and
 // renames it, `abort` removes it. h5wasm works synchronously on the calling thread. Not here: NetCDF-3, groups, reading (read.ts).
 
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { type Dataset, File as Hdf5File, ready } from "h5wasm/node";
+import { type Dataset, File as Hdf5File, Module, ready } from "h5wasm/node";
 import { StorageError, UsageError } from "../../core/errors.js";
 import { temporaryPath, toStorageError } from "../../core/files.js";
 import {
@@ -232,7 +232,7 @@ export class NetcdfWriter implements ArrayWriter {
     if (!this.#closed) {
       this.#closed = true;
       try {
-        this.#file.close();
+        this.#guard(() => this.#file.close());
       } catch {
         // The file goes away; what HDF5 could not flush does not matter.
       }
@@ -240,34 +240,31 @@ export class NetcdfWriter implements ArrayWriter {
     await rm(this.#temporary, { force: true });
   }
 
-  // h5wasm throws text from the HDF5 library, which does not say that the disk is full.
   #guard<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      if (error instanceof UsageError) throw error;
-      throw new StorageError(`${this.path}: the file cannot be written`, {
-        hint: diskHint(this.#temporary),
-        cause: error,
-      });
-    }
+    return withHdf5Errors(this.path, work);
   }
 }
 
-// Asks the file system itself by appending a byte: HDF5 does not pass its reason on.
-function diskHint(temporary: string): string {
+// HDF5 prints its error stack to stderr and goes on, and h5wasm does not look at what closing a dataset returned: a full disk would
+// show hours later. With this handler every error of the library becomes an exception where it happens.
+function withHdf5Errors<T>(path: string, work: () => T): T {
+  Module.activate_throwing_error_handler();
   try {
-    const handle = openSync(temporary, "a");
-    try {
-      writeSync(handle, new Uint8Array(65536));
-    } finally {
-      closeSync(handle);
-    }
+    return work();
   } catch (error) {
-    const storage = toStorageError(error, temporary);
-    return storage.message;
+    if (error instanceof UsageError) throw error;
+    const text = error instanceof Error ? error.message : String(error);
+    if (text.includes("No space left")) {
+      throw toStorageError(Object.assign(new Error(text), { code: "ENOSPC", syscall: "write" }), path);
+    }
+    const reason = /error message = '([^']+)'/.exec(text)?.[1];
+    throw new StorageError(`${path}: the file cannot be written${reason ? `: ${reason}` : ""}`, {
+      hint: "check the disk; --debug shows what HDF5 says",
+      cause: error,
+    });
+  } finally {
+    Module.deactivate_throwing_error_handler();
   }
-  return "see --debug for what HDF5 says";
 }
 
 function missing(spec: ArraySpec, elements: number): ArrayValues {

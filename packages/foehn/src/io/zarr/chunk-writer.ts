@@ -30,15 +30,11 @@ export interface ChunkDone {
   readonly error?: { readonly message: string; readonly code?: string; readonly syscall?: string };
 }
 
-interface Pending {
-  readonly file: string;
-  readonly bytes: number;
-}
-
 /** Writes chunks; see the top of this file. */
 export class ChunkWriter {
   #worker: Worker | undefined;
-  readonly #pending = new Map<number, Pending>();
+  /** Bytes by job. */
+  readonly #pending = new Map<number, number>();
   readonly #free: ArrayBuffer[] = [];
   readonly #direct = new Set<Promise<void>>();
   #waiting: (() => void)[] = [];
@@ -46,10 +42,14 @@ export class ChunkWriter {
   #nextId = 0;
   #failure: Error | undefined;
 
+  /** @param target what to name in messages: the final path, not the temporary one */
+  constructor(readonly target: string) {}
+
   // With the first chunk, so that a writer that is given up before costs nothing.
   #start(): Worker | undefined {
     if (this.#worker || !existsSync(script)) return this.#worker;
-    const worker = new Worker(script);
+    // Flags such as --input-type are for the main script and would stop the worker.
+    const worker = new Worker(script, { execArgv: [] });
     // An idle worker must not keep the process alive; one with chunks must.
     worker.unref();
     worker.on("message", (done: ChunkDone) => this.#finish(done));
@@ -81,14 +81,14 @@ export class ChunkWriter {
     new Uint8Array(buffer).set(bytes);
     const id = this.#nextId++;
     if (this.#pending.size === 0) worker.ref();
-    this.#pending.set(id, { file, bytes: bytes.length });
+    this.#pending.set(id, bytes.length);
     this.#bytesUnderWay += bytes.length;
     worker.postMessage({ id, file, codec, buffer, bytes: bytes.length } satisfies ChunkJob, [buffer]);
   }
 
   async #writeHere(file: string, bytes: Uint8Array, codec: string): Promise<void> {
     const work = writeChunkFile(file, bytes, codec).catch((error: unknown) => {
-      this.#failure ??= toStorageError(error, file);
+      this.#failure ??= toStorageError(error, this.target);
       throw this.#failure;
     });
     const settled = work.catch(() => undefined);
@@ -98,14 +98,13 @@ export class ChunkWriter {
   }
 
   #finish({ id, buffer, error }: ChunkDone): void {
-    const job = this.#pending.get(id);
-    if (!job) return;
-    const { file, bytes } = job;
+    const bytes = this.#pending.get(id);
+    if (bytes === undefined) return;
     this.#pending.delete(id);
     if (this.#pending.size === 0) this.#worker?.unref();
     this.#bytesUnderWay -= bytes;
     this.#free.push(buffer);
-    if (error) this.#failure ??= toStorageError(Object.assign(new Error(error.message), error), file);
+    if (error) this.#failure ??= toStorageError(Object.assign(new Error(error.message), error), this.target);
     this.#wake();
   }
 

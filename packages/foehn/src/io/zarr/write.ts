@@ -52,13 +52,14 @@ export class ZarrWriter implements ArrayWriter {
   readonly #options: ZarrWriteOptions;
   readonly #codec: ZarrCodec;
   readonly #arrays = new Map<string, ArrayState>();
-  readonly #chunks = new ChunkWriter();
+  readonly #chunks: ChunkWriter;
   #closed = false;
 
   private constructor(path: string, temporary: string, options: ZarrWriteOptions) {
     this.path = path;
     this.#temporary = temporary;
     this.#options = options;
+    this.#chunks = new ChunkWriter(path);
     this.#codec = zarrCodec(options.compression ?? "none");
   }
 
