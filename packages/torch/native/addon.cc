@@ -1,8 +1,4 @@
 // Module entry: makes the instance of this JavaScript thread and defines its functions; handle functions live here too.
-#if __has_include(<malloc.h>)
-#include <malloc.h>
-#endif
-
 #include <c10/util/Exception.h>
 #include <c10/util/Logging.h>
 
@@ -190,17 +186,7 @@ void define_handles(Instance& in, Napi::Object& exports) {
   define<sweep>(in, exports, "sweep");
 }
 
-// By default glibc gives blocks of this size back to the system when they are freed, and the next training step faults the same
-// pages in again: 57,000 page faults a step for a U-Net at 256², a fifth of its time. Up to 2 GB of freed memory is kept instead.
-static void keep_freed_memory() {
-#if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 0x7fffffff);
-#endif
-}
-
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
-  keep_freed_memory();
 #if !FOEHN_TORCH_AT_LEAST(2, 3)
   // Older versions write out the C++ stack for every exception, 6 ms each, and nobody sees it here.
   c10::SetStackTraceFetcher([]() { return std::string(); });

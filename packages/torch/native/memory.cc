@@ -25,8 +25,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kLarge = size_t{1} << 20;      // from here on blocks are cached
-constexpr size_t kGrain = size_t{64} << 10;     // sizes are rounded up to this
+constexpr size_t kLarge = size_t{256} << 10;  // from here on blocks are cached
+constexpr size_t kGrain = size_t{16} << 10;   // sizes are rounded up to this
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr auto kPatience = std::chrono::seconds(10);
 
