@@ -3,6 +3,7 @@ import { adopt } from "./handles.js";
 import { native } from "./native.js";
 import type { BackwardOptions, Tensor } from "./tensor.js";
 
+/** Options of {@link grad}. */
 export interface GradOptions {
   /** Seeds, one per output; needed for outputs that are not scalars. */
   readonly gradOutputs?: Tensor | readonly (Tensor | null)[] | undefined;

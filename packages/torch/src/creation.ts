@@ -17,18 +17,22 @@ import type { Generator } from "./random.js";
 import type { Scalar } from "./schema.js";
 import { Tensor } from "./tensor.js";
 
+/** Sizes of all dimensions. */
 export type Shape = readonly number[];
 
+/** What a new tensor is made as: float32 on the CPU, without gradient, unless said otherwise. */
 export interface TensorOptions {
   readonly dtype?: DType | undefined;
   readonly device?: Device | undefined;
   readonly requiresGrad?: boolean | undefined;
 }
 
+/** {@link TensorOptions} with a generator; without one the device's default generator draws. */
 export interface RandomOptions extends TensorOptions {
   readonly generator?: Generator | undefined;
 }
 
+/** What differs from the source tensor. */
 export interface LikeOptions extends TensorOptions {
   readonly memoryFormat?: MemoryFormat | undefined;
   readonly layout?: Layout | undefined;
@@ -174,10 +178,15 @@ export const empty = filled("empty.memory_format");
 export const rand = random("rand");
 /** Standard normal. */
 export const randn = random("randn");
+/** Zeros in shape, type and device of another tensor. */
 export const zerosLike = like("zeros_like");
+/** Ones in shape, type and device of another tensor. */
 export const onesLike = like("ones_like");
+/** Uninitialised memory in shape, type and device of another tensor. */
 export const emptyLike = like("empty_like");
+/** Uniform on [0, 1), in shape, type and device of another tensor. */
 export const randLike = like("rand_like");
+/** Standard normal, in shape, type and device of another tensor. */
 export const randnLike = like("randn_like");
 
 /** `shape` filled with one value: float32, or bool for a boolean, unless `dtype` is given. */
@@ -188,6 +197,7 @@ export function full(shape: Shape, value: Scalar, options: TensorOptions = {}): 
   return options.requiresGrad ? out.requiresGrad_() : out;
 }
 
+/** One value, in shape, type and device of another tensor. */
 export function fullLike(source: Tensor, value: Scalar, options: LikeOptions = {}): Tensor {
   const { requiresGrad, ...named } = options;
   const out = invoke(operatorEntry("aten::full_like"), [source, value, named]) as Tensor;
@@ -264,4 +274,5 @@ export function normal(mean: number, std: number, shape: Shape, options: RandomO
   return options.requiresGrad ? out.requiresGrad_() : out;
 }
 
+/** Whether a value is a Tensor. */
 export const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;

@@ -20,8 +20,10 @@ export type DType =
 /** `"cpu"`, `"cuda"`, `"cuda:1"`. */
 export type Device = string;
 
+/** Order of the elements in memory; `channels_last` puts the channels of [N, C, H, W] together, which convolutions in bfloat16 like. */
 export type MemoryFormat = "contiguous" | "preserve" | "channels_last" | "channels_last_3d";
 
+/** How the elements are stored. */
 export type Layout = "strided" | "sparse_coo" | "sparse_csr" | "mkldnn";
 
 /** The typed arrays a tensor can be made of. */

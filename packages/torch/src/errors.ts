@@ -8,6 +8,7 @@ export interface ErrorArgument {
   readonly device: string;
 }
 
+/** What a {@link TorchError} is made of besides its message. */
 export interface TorchErrorDetails {
   readonly code?: string;
   readonly operator?: string;

@@ -34,6 +34,7 @@ export function enableGrad<T>(fn: () => T): T {
   return withGrad("enableGrad", true, fn);
 }
 
+/** Whether operations are recorded now. */
 export function isGradEnabled(): boolean {
   return native.gradEnabled();
 }
@@ -48,10 +49,12 @@ export function inferenceMode<T>(fn: () => T): T {
   }
 }
 
+/** Whether {@link inferenceMode} is on. */
 export function isInferenceMode(): boolean {
   return native.inferenceEnabled();
 }
 
+/** Options of {@link autocast}. */
 export interface AutocastOptions {
   readonly device?: "cpu" | "cuda" | undefined;
   /** Default bfloat16 on the CPU, float16 on CUDA, as in PyTorch. */
@@ -71,6 +74,7 @@ export function autocast<T>(options: AutocastOptions, fn: () => T): T {
   }
 }
 
+/** Whether {@link autocast} is on for a device. */
 export function isAutocastEnabled(device: "cpu" | "cuda" = "cpu"): boolean {
   return native.autocastState(device).enabled;
 }

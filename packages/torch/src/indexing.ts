@@ -3,6 +3,7 @@ import { TorchError } from "./errors.js";
 import { invoke, operatorEntry } from "./operators.js";
 import type { Tensor } from "./tensor.js";
 
+/** Positions from `start` up to, not including, `end`, every `step` (positive); negative ends count from the back. */
 export interface Range {
   readonly start?: number | null | undefined;
   readonly end?: number | null | undefined;
@@ -78,6 +79,7 @@ function plan(tensor: Tensor, indices: readonly Index[]): Plan {
   return { view, tensors };
 }
 
+/** What `Tensor.index` does. */
 export function indexTensor(tensor: Tensor, indices: readonly Index[]): Tensor {
   const { view, tensors } = plan(tensor, indices);
   if (tensors.some((t) => t !== null)) {

@@ -42,6 +42,7 @@ export function getRngState(device: Device = "cpu"): Tensor {
   return adopt(native.rngState(device)) as Tensor;
 }
 
+/** Puts a state back that {@link getRngState} gave. */
 export function setRngState(state: Tensor, device: Device = "cpu"): void {
   native.setRngState(device, state.handle);
 }

@@ -6,6 +6,7 @@ import { dtypeCode, formatCode, isDType, isLayout, isMemoryFormat, layoutCode } 
 import { TensorHandle } from "./handles.js";
 import type { NativeOperator } from "./native.js";
 
+/** A complex number. */
 export interface Complex {
   readonly re: number;
   readonly im: number;

@@ -19,6 +19,7 @@ export type ScriptValue =
   | readonly ScriptValue[]
   | ReadonlyMap<ScriptValue, ScriptValue>;
 
+/** A value from the native half. */
 export function untag(value: Tagged): ScriptValue {
   if (typeof value !== "object" || value === null) return value ?? null;
   if ("t" in value) return adopt(value.t) as Tensor;
@@ -28,6 +29,10 @@ export function untag(value: Tagged): ScriptValue {
   return value;
 }
 
+/**
+ * A value for the native half.
+ * @throws TorchError for what TorchScript has no type for.
+ */
 export function tag(value: unknown): Tagged {
   if (value === null || value === undefined) return null;
   if (value instanceof TensorHandle) return { t: value.handle };

@@ -1,6 +1,7 @@
 // What this libtorch and this machine can do, threads, switches, memory in use.
 import { COLLECTED, CREATED, counters, LIVE_BYTES, LIVE_TENSORS, native, PEAK_BYTES } from "./native.js";
 
+/** What {@link version} tells. */
 export interface Version {
   /** Version of the libtorch in use. */
   readonly libtorch: string;
@@ -18,11 +19,13 @@ export interface Version {
   readonly details: string;
 }
 
+/** The libtorch in use. */
 export function version(): Version {
   const { parallel: _, ...rest } = native.versions();
   return rest;
 }
 
+/** What {@link cpuCapabilities} tells. */
 export interface CpuCapabilities {
   /** bfloat16 products in hardware (AVX-512 BF16 or AMX): autocast pays. */
   readonly bf16: boolean;
@@ -43,6 +46,7 @@ export function getNumThreads(): number {
   return native.numThreads();
 }
 
+/** Sets how many threads one operator uses. */
 export function setNumThreads(count: number): void {
   native.setNumThreads(count);
 }
@@ -52,6 +56,7 @@ export function useDeterministicAlgorithms(on: boolean): void {
   native.setFlag("deterministic", on);
 }
 
+/** NVIDIA devices, where this libtorch has CUDA. */
 export const cuda = {
   isAvailable(): boolean {
     return native.cudaAvailable();
@@ -73,6 +78,7 @@ export const cuda = {
   },
 } as const;
 
+/** What {@link memoryStats} tells. */
 export interface MemoryStats {
   /** Tensor objects not yet disposed or collected. */
   readonly liveTensors: number;
@@ -87,6 +93,7 @@ export interface MemoryStats {
   readonly cachedBytes: number;
 }
 
+/** Tensors and memory in use in this JavaScript thread. */
 export function memoryStats(): MemoryStats {
   return {
     liveTensors: counters[LIVE_TENSORS] as number,

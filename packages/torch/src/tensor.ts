@@ -24,6 +24,7 @@ import { formatTensor } from "./print.js";
 /** Numbers nested as deep as a tensor has dimensions. int64 values are bigint where they need to be. */
 export type NestedNumbers = number | bigint | boolean | NestedNumbers[];
 
+/** What `Tensor.to` changes; what is left out stays. */
 export interface ToOptions {
   readonly dtype?: DType | undefined;
   readonly device?: Device | undefined;
@@ -33,6 +34,7 @@ export interface ToOptions {
   readonly nonBlocking?: boolean | undefined;
 }
 
+/** Options of `backward`. */
 export interface BackwardOptions {
   /** Keep the graph for another backward. */
   readonly retainGraph?: boolean | undefined;
