@@ -2,7 +2,10 @@
 // beside a plain sequential write of as many bytes to the same disk in the same run. Wanted: at least half of the plain speed, under
 // 1.5 GB resident.
 //
-//   node bench/forecast-io.mjs [--dir FOLDER] [--steps 40] [--rounds 3] [--output zarr|nc] [--library]
+//   node bench/forecast-io.mjs [--dir FOLDER] [--steps 40] [--rounds 3] [--output zarr|nc] [--library] [--network]
+//
+// A persistence package opens as a loop that repeats its initial state. With --network the same package goes through normalisation,
+// network and strategy like any other model (20 channels in float32 through the engine at every step).
 //
 // Both sides flush to the disk (fsync) before they stop the clock. The forecast's time is that of the whole command, start-up included.
 // Needs a build (`npm run build`); 7 GB of free space in FOLDER (default: the system's temporary folder).
@@ -24,6 +27,7 @@ const { values: args } = parseArgs({
     rounds: { type: "string", default: "3" },
     output: { type: "string", default: "zarr" },
     library: { type: "boolean", default: false },
+    network: { type: "boolean", default: false },
   },
 });
 
@@ -48,7 +52,13 @@ async function makeInputs() {
   const fields = variables.map((_, v) => Float32Array.from({ length: ny * nx }, () => v + Math.random()));
   await data.write({ initialIndex: 0, leadIndex: 0, validTime: start, fields });
   await data.close();
-  const metadata = { architecture: "persistence", grid: "721x1440", in_channels_names: channels, time_step: "PT6H" };
+  const metadata = {
+    architecture: "persistence",
+    grid: "721x1440",
+    in_channels_names: channels,
+    time_step: "PT6H",
+    strategy: args.network ? "scaled_ar" : "diff_ar",
+  };
   mkdirSync(join(folder, "package"));
   writeFileSync(join(folder, "package", "metadata.json"), JSON.stringify(metadata));
 }

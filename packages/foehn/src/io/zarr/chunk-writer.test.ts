@@ -18,7 +18,7 @@ async function compiledWriter(context: TestContext): Promise<typeof ZarrWriter> 
   return ((await import(/* @vite-ignore */ compiled.href)) as { ZarrWriter: typeof ZarrWriter }).ZarrWriter;
 }
 
-const size = 60_000;
+const size = 20_000;
 const field = (step: number): Float32Array => Float32Array.from({ length: size }, (_, i) => Math.sin(i + step));
 const spec = { name: "a", dimensions: ["time", "x"], shape: [null, size], dataType: "float32" } as const;
 
@@ -30,15 +30,15 @@ describe("the worker thread", () => {
       const writer = await Writer.create(path, { compression });
       await writer.declare(spec);
       const values = new Float32Array(size);
-      for (let step = 0; step < 40; step++) {
+      for (let step = 0; step < 12; step++) {
         values.set(field(step));
         await writer.writeChunk("a", [step, 0], values);
       }
       values.fill(Number.NaN);
       await writer.close();
       const array = (await openZarr(path)).array("a");
-      expect(array.shape).toEqual([40, size]);
-      for (const step of [0, 17, 39]) expect((await array.read([step, null])).data).toEqual(field(step));
+      expect(array.shape).toEqual([12, size]);
+      for (const step of [0, 5, 11]) expect((await array.read([step, null])).data).toEqual(field(step));
     }
   });
 
@@ -50,7 +50,8 @@ describe("the worker thread", () => {
     const temporary = readdirSync(folder).find((name) => name.startsWith(".gone.zarr"))!;
     rmSync(join(folder, temporary), { recursive: true });
     const failing = async () => {
-      for (let step = 1; step < 2000; step++) await writer.writeChunk("a", [step, 0], field(step));
+      const values = field(1);
+      for (let step = 1; step < 5000; step++) await writer.writeChunk("a", [step, 0], values);
     };
     await expect(failing()).rejects.toMatchObject({ code: "storage", message: expect.stringMatching(/no such file/) });
     await expect(writer.close()).rejects.toMatchObject({ code: "storage" });
