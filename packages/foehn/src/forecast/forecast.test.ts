@@ -10,14 +10,14 @@ import type { DatasetInfo } from "../datasets/dataset.js";
 import { dateFeatures, noForcing } from "../datasets/forcings.js";
 import { regularGrid } from "../grid/grid.js";
 import { writePackage } from "../hub/package.js";
-import { pythonLacks, runPython } from "../io/python.test.support.js";
+import { pythonLacks, runPython } from "../io/python.test-support.js";
 import { openZarr } from "../io/zarr/read.js";
 import { ZarrWriter } from "../io/zarr/write.js";
 import { arraySource } from "../sources/array-source.js";
 import { openSource } from "../sources/open.js";
 import { cfTimeAxis } from "./cf-time-axis.js";
 import { forecast, numberOfSteps } from "./forecast.js";
-import { every, grid, inventedInfo, inventedSource, points, start, step } from "./invented.test.support.js";
+import { every, grid, inventedInfo, inventedSource, points, start, step } from "./invented.test-support.js";
 import { onGrid } from "./on-grid.js";
 import type { ForecastOutput, ForecastStep } from "./outputs/output.js";
 

@@ -9,7 +9,7 @@ import { numInputFeatures } from "../training/step.js";
 import type { StrategyName } from "../training/strategies/registry.js";
 import { Inference, type InferenceRestart } from "./inference.js";
 import { readHistory, stateReader } from "./initial-state.js";
-import { every, grid, inventedInfo, inventedSource, points, start, step } from "./invented.test.support.js";
+import { every, grid, inventedInfo, inventedSource, points, start, step } from "./invented.test-support.js";
 import { PersistenceLoop } from "./persistence-loop.js";
 import type { TimeLoop } from "./time-loop.js";
 

@@ -2,9 +2,8 @@
 
 import { openSource } from "../sources/open.js";
 import type { Source } from "../sources/source.js";
-import { isSyntheticSpec, openSyntheticSource } from "../sources/synthetic.js";
 
-/** An open source, or what `sources/open.ts` and `sources/synthetic.ts` understand. */
+/** An open source, or what `sources/open.ts` understands. */
 export type DataSpec = Source | string | readonly string[];
 
 /** Runs `fn` with the source; closes it afterwards when it was opened here. */
@@ -14,10 +13,7 @@ export async function withData<T>(
   fn: (source: Source) => Promise<T>,
 ): Promise<T> {
   if (typeof spec === "object" && "read" in spec) return fn(spec);
-  const source =
-    typeof spec === "string" && isSyntheticSpec(spec)
-      ? openSyntheticSource(spec)
-      : await openSource(spec, cwd === undefined ? {} : { cwd });
+  const source = await openSource(spec, cwd === undefined ? {} : { cwd });
   try {
     return await fn(source);
   } finally {

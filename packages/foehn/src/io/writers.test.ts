@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import type { ArrayWriter } from "./array-writer.js";
 import { NetcdfWriter } from "./netcdf/write.js";
-import { pythonLacks, runPython } from "./python.test.support.js";
+import { pythonLacks, runPython } from "./python.test-support.js";
 import { openZarr } from "./zarr/read.js";
 import { ZarrWriter } from "./zarr/write.js";
 

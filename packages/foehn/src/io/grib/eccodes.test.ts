@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { golden } from "../golden.test.support.js";
+import { golden } from "../golden.test-support.js";
 import { eccodesLibrary, GribHandle, gaussianLatitudes, liveHandles } from "./eccodes.js";
 
 afterEach(() => {

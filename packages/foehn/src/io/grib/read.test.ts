@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { normaliseUnits } from "../../variables/units.js";
-import { golden, testData } from "../golden.test.support.js";
+import { golden, testData } from "../golden.test-support.js";
 import { liveHandles } from "./eccodes.js";
 import { type GribMessage, openGrib } from "./read.js";
 

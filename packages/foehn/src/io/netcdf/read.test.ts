@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { golden, testData } from "../golden.test.support.js";
+import { golden, testData } from "../golden.test-support.js";
 import { toFloat64 } from "../labelled-arrays.js";
 import { blockOf, runsOf } from "./blocks.js";
 import { type NetcdfFile, openNetcdf } from "./read.js";
