@@ -6,6 +6,7 @@ export default defineConfig({
   resolve: {
     alias: {
       "@foehn/torch": fileURLToPath(new URL("./packages/torch/src/index.ts", import.meta.url)),
+      foehn: fileURLToPath(new URL("./packages/foehn/src/index.ts", import.meta.url)),
     },
   },
   test: {

@@ -4,8 +4,6 @@ import type { Source } from "../sources/source.js";
 
 /** Opens the data of a command line. The caller closes the source. @throws DataError, FormatError, ConfigError */
 export async function openData(specs: readonly string[]): Promise<Source> {
-  const { isSyntheticSpec, openSyntheticSource } = await import("../sources/synthetic.js");
-  if (specs.length === 1 && isSyntheticSpec(specs[0]!)) return openSyntheticSource(specs[0]!);
   const { openSource } = await import("../sources/open.js");
   return openSource(specs);
 }

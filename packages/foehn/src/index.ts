@@ -1,0 +1,69 @@
+/**
+ * Foehn as a library: what the command line does, as functions.
+ *
+ * ```ts
+ * import { forecast, packageRun, scoreForecast, train } from "foehn";
+ *
+ * const run = await train({ dataset: "synthetic", epochs: 1, limit_train_batches: 4 });
+ * const model = await packageRun(run, "my-model");
+ * const { table } = await scoreForecast({ package: model, source: "synthetic", steps: 6 });
+ * console.log(table.model.rmse);
+ * ```
+ *
+ * @module
+ */
+
+// Errors, times, progress
+export { loadConfig } from "./core/config.js";
+export {
+  ConfigError,
+  DataError,
+  FoehnError,
+  FormatError,
+  formatError,
+  InterruptedError,
+  isFoehnError,
+  ModelError,
+  NumericalError,
+  StorageError,
+  TrustError,
+  UsageError,
+} from "./core/errors.js";
+export { createProgress, type Progress, silentProgress } from "./core/progress.js";
+export { formatDuration, formatTime, parseDuration, parseTime, parseTimeRange } from "./core/time.js";
+// Training data
+export { type BatchOptions, batches } from "./datasets/batches.js";
+export type { Dataset, DatasetInfo, DatasetOptions, DatasetSplits, Item, ItemBatch } from "./datasets/dataset.js";
+export { computeForcings, type ForcingSpec, forcingNames } from "./datasets/forcings.js";
+export { openDataset } from "./datasets/registry.js";
+// Forecasts
+export { type ForecastOptions, type ForecastResult, forecast } from "./forecast/forecast.js";
+export { Inference } from "./forecast/inference.js";
+export type { ForecastOutput } from "./forecast/outputs/output.js";
+export type { TimeLoop, TimeLoopStep } from "./forecast/time-loop.js";
+// Grids
+export { areaWeights } from "./grid/geometry.js";
+export { type Grid, latLonGrid, regularGrid } from "./grid/grid.js";
+// Packages
+export { openPackage, type Package, writePackage } from "./hub/package.js";
+export { packageRun } from "./hub/package-run.js";
+// Models
+export { Network, type NetworkSettings } from "./models/network.js";
+export { createNetwork, networks } from "./models/registry.js";
+// Scores
+export { type ScoreOptions, type ScoreResult, scoreForecast } from "./scores/score.js";
+export { formatScoreTable, type ScoreTable } from "./scores/table.js";
+// Data sources
+export { arraySource } from "./sources/array-source.js";
+export { openSource } from "./sources/open.js";
+export type { Field, Source, VariableInfo } from "./sources/source.js";
+export { syntheticSource } from "./sources/synthetic.js";
+// Named tensors
+export { NamedTensor } from "./tensor/named-tensor.js";
+// Training
+export type { EpochRecord, StepRecord, TrainingCallback } from "./training/callbacks.js";
+export type { TrainOptions, TrainOptionsInput } from "./training/options.js";
+export { resumeTraining, type TrainHooks, type TrainResult, train } from "./training/train.js";
+// Variables and units
+export { lookupVariable } from "./variables/catalogue.js";
+export { convert, sameUnits } from "./variables/units.js";
