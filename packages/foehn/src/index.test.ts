@@ -10,7 +10,9 @@ const example = new URL("examples/library/first-run.ts", root);
 
 describe("the library", () => {
   it("exports what it promises, and nothing by accident", () => {
-    expect(Object.keys(foehn).sort().join(" ")).toMatchInlineSnapshot(`"ConfigError DataError FoehnError FormatError Inference InterruptedError ModelError NamedTensor Network NumericalError StorageError TrustError UsageError areaWeights arraySource batches computeForcings convert createNetwork createProgress forcingNames forecast formatDuration formatError formatScoreTable formatTime isFoehnError latLonGrid loadConfig lookupVariable networks openDataset openPackage openSource packageRun parseDuration parseTime parseTimeRange regularGrid resumeTraining sameUnits scoreForecast silentProgress syntheticSource train writePackage"`);
+    expect(Object.keys(foehn).sort().join(" ")).toMatchInlineSnapshot(
+      `"ConfigError DataError FoehnError FormatError Inference InterruptedError ModelError NamedTensor Network NumericalError StorageError TrustError UsageError areaWeights arraySource batches computeForcings convert createNetwork createProgress forcingNames forecast formatDuration formatError formatScoreTable formatTime isFoehnError latLonGrid loadConfig lookupVariable networks openDataset openPackage openSource packageRun parseDuration parseTime parseTimeRange regularGrid resumeTraining sameUnits scoreForecast silentProgress syntheticSource train writePackage"`,
+    );
   });
 
   it("does what the README's example says", async () => {

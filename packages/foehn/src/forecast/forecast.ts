@@ -68,8 +68,8 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
   return withData(options.source, cwd, async (source) => {
     const info = await pkg.info();
     const steps = numberOfSteps(options.steps, info.stepSeconds);
+    const reader = stateReader(source, info.features, info.grid); // other variables matter more than other times
     const initialTimes = chooseInitialTimes(options, source, info, pkg.numInputSteps);
-    const reader = stateReader(source, info.features, info.grid);
     using loop = await openLoop(pkg, {
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.precision === undefined ? {} : { precision: options.precision }),

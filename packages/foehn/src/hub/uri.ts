@@ -2,7 +2,7 @@
 // Remote stores (https, s3, hf, ngc) are recognised and refused with what to do instead: they are not built yet.
 
 import { readdir, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
@@ -43,7 +43,10 @@ export async function resolvePackage(text: string, options: ResolveOptions = {})
       hint: `${didYouMean(text, names)} Give ${supported}.`.trim(),
     });
   }
-  throw new UsageError(`there is no package at ${path}`, { hint: `give ${supported}` });
+  const neighbours = await readdir(dirname(path)).catch(() => [] as string[]);
+  throw new UsageError(`there is no package at ${path}`, {
+    hint: `${didYouMean(basename(path), neighbours)} Give ${supported}.`.trim(),
+  });
 }
 
 /** Resolves and opens a package. @throws UsageError, ConfigError, ModelError: see `resolvePackage` and `openPackage` */

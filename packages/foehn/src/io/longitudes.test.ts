@@ -11,6 +11,8 @@ describe("continuousLongitudes", () => {
     ["global from the date line", [180, 270, 0, 90], [-180, -90, 0, 90]],
     ["two halves", [0, 90, -180, -90], [0, 90, 180, 270]],
     ["eastern first", [5, 0, 355, 350], [5, 0, -5, -10]],
+    ["two points across Greenwich", [359, 0], [-1, 0]],
+    ["two points, half a turn apart", [0, 180], [0, 180]],
     ["one point", [359], [-1]],
     ["rounded edge", [-180.0000001, -90], [-180.0000001, -90]],
     ["none", [], []],

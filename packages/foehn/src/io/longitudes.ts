@@ -9,7 +9,7 @@ export function continuousLongitudes(longitudes: ArrayLike<number>): Float64Arra
   const out = Float64Array.from(longitudes);
   if (out.length === 0) return out;
   let eastward = 0;
-  for (let i = 1; i < out.length; i++) eastward += Math.sign(out[i]! - out[i - 1]!);
+  for (let i = 1; i < out.length; i++) eastward += Math.sign(shorterWay(out[i]! - out[i - 1]!));
   const direction = eastward >= 0 ? 1 : -1;
   let turns = 0;
   for (let i = 1; i < out.length; i++) {
@@ -25,4 +25,9 @@ export function continuousLongitudes(longitudes: ArrayLike<number>): Float64Arra
   // Rounded coordinates such as -180.0000001 belong to -180.
   const shift = -360 * Math.floor((west + 180 + 1e-6) / 360);
   return shift === 0 ? out : out.map((value) => value + shift);
+}
+
+/** The same turn within (-180, 180]: from 359 to 0 is one degree east. */
+function shorterWay(degrees: number): number {
+  return degrees - 360 * Math.ceil(degrees / 360 - 0.5);
 }

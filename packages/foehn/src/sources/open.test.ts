@@ -156,7 +156,9 @@ const era5 = testData("era5-2mt-2019-03-uk.grib");
 describe.skipIf(era5 === undefined)("ERA5 over the British Isles", () => {
   it("reads by name or alias, and fails with everything one needs to know", async () => {
     const source = await openSource(era5!);
-    expect(source.variables).toEqual([{ name: "t2m", units: "K", longName: "2 metre temperature" }]);
+    expect(source.variables).toEqual([
+      { name: "t2m", units: "K", longName: "2 metre temperature", standardName: "air_temperature" },
+    ]);
     expect(source.times).toHaveLength(744);
     const [field] = await source.read({ time: source.times[0]!, variables: ["2t"] });
     expect(field!.values[0]).toBeCloseTo(282.4248, 4);

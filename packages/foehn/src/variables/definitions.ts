@@ -107,11 +107,13 @@ export const pressureFamilies: readonly DefinitionRow[] = [
 /** Variables at one place in the vertical. */
 export const singleLevels: readonly DefinitionRow[] = [
   row("height", "t2m", "K", "2 metre temperature", {
+    standardName: "air_temperature",
     ids: [167],
     shortName: "2t",
     aliases: ["var_2t", "tas", "2m_temperature"],
   }),
   row("height", "d2m", "K", "2 metre dewpoint temperature", {
+    standardName: "dew_point_temperature",
     ids: [168],
     shortName: "2d",
     aliases: ["var_2d", "2m_dewpoint_temperature"],
@@ -133,16 +135,19 @@ export const singleLevels: readonly DefinitionRow[] = [
     aliases: ["tasmin", "minimum_2m_temperature_since_previous_post_processing"],
   }),
   row("height", "u10m", "m s-1", "10 metre U wind component", {
+    standardName: "eastward_wind",
     ids: [165],
     shortName: "10u",
     aliases: ["var_10u", "u10", "uas", "10m_u_component_of_wind"],
   }),
   row("height", "v10m", "m s-1", "10 metre V wind component", {
+    standardName: "northward_wind",
     ids: [166],
     shortName: "10v",
     aliases: ["var_10v", "v10", "vas", "10m_v_component_of_wind"],
   }),
   row("height", "ws10m", "m s-1", "10 metre wind speed", {
+    standardName: "wind_speed",
     ids: [207],
     shortName: "10si",
     aliases: ["si10", "sfcwind", "10m_wind_speed"],

@@ -48,6 +48,10 @@ export class BatchNorm2d extends Module {
     if (x.ndim !== 4) {
       throw new RangeError(`BatchNorm2d: expected (N, ${this.numFeatures}, H, W), got [${x.shape.join(", ")}]`);
     }
+    if (this.training && x.numel() === this.numFeatures) {
+      // The unbiased variance of one value is 0/0, and the running one would never recover.
+      throw new RangeError(`BatchNorm2d: training needs more than one value per channel, got [${x.shape.join(", ")}]`);
+    }
     const { running_mean, running_var, num_batches_tracked } = this;
     let momentum = this.momentum ?? 0;
     if (this.training && num_batches_tracked !== null) {

@@ -30,7 +30,7 @@ export const define: DefineVerb = (command, run) => {
     .usage("[--data <path>] [-o <folder>]")
     .option("-d, --data <path>", "use this file (GRIB, NetCDF or Zarr) instead of a simulated atmosphere")
     .option("-o, --output <folder>", "where everything goes (default: foehn-demo)")
-    .addOption(integerOption("--epochs <n>", "passes over the training data (default: 4)", { min: 1 }))
+    .addOption(integerOption("--epochs <n>", "passes over the training data (default: 6)", { min: 1 }))
     .addOption(threadsOption())
     .addHelpText(
       "after",
@@ -61,8 +61,8 @@ async function demo(console: Console, flags: Flags, signal: AbortSignal): Promis
     commands.push(command);
     console.info(`  $ ${command}`);
   };
-  const torch = await import("@foehn/torch");
-  if (flags.threads !== undefined) torch.setNumThreads(flags.threads);
+  const { useThreads } = await import("../../training/threads.js");
+  useThreads(flags.threads ?? null);
 
   // 1. Data
   const { describeFile, simulate } = await import("../demo-data.js");
@@ -96,7 +96,7 @@ async function demo(console: Console, flags: Flags, signal: AbortSignal): Promis
     num_pred_steps_train: 2,
     num_pred_steps_val_test: steps,
     batch_size: 4,
-    epochs: flags.epochs ?? 4,
+    epochs: flags.epochs ?? 6,
     limit_val_batches: 8,
     lr: 2e-3,
     scheduler: "cosine" as const,
@@ -209,7 +209,7 @@ function checkSkill({ variables, lead_hours, model, persistence }: ScoreTable): 
     const lead = lead_hours.findIndex((_, i) => !(model.rmse[name]![i]! < persistence.rmse[name]![i]!));
     if (lead < 0) continue;
     throw new ModelError(`the model does not beat persistence for ${name} at +${lead_hours[lead]} h`, {
-      hint: "train for longer: foehn demo --epochs 12",
+      hint: "train for longer: foehn demo --epochs 20",
     });
   }
 }
