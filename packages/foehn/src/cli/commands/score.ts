@@ -41,7 +41,7 @@ export const define: DefineVerb = (command, run) => {
     .addOption(
       timesOption(
         "--dates <times>",
-        "initial times: a/b/c, or a/to/b/by/6h (default: all that the data allow, 6h apart)",
+        "initial times: a/b/c, or a/to/b/by/6h (default: all outside of the training and validation periods, 6h apart)",
       ),
     )
     .addOption(timeOption("--start <time>", "one initial time").conflicts("dates"))
