@@ -31,7 +31,7 @@ export async function simulate(folder: string, progress: Progress, signal: Abort
       folder,
       path,
       source,
-      "forcings: { date: false, insolation: false } # nothing forces the basin\n",
+      "step: 3h\nforcings: { date: false, insolation: false } # nothing forces the basin\n",
     );
     return { path, config, periods: defaultPeriods(source.times), isOfThisEarth: false };
   } finally {
@@ -46,7 +46,12 @@ export async function describeFile(folder: string, source: Source, path: string)
 }
 
 /** A simulation is a forecast from its first state: the file is written as one. */
-async function saveSimulation(source: Source, path: string, progress: Progress, signal: AbortSignal): Promise<void> {
+export async function saveSimulation(
+  source: Source,
+  path: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   const { times, variables, grid } = source;
   const start = times[0]!;
   const output = fileOutput(path, { overwrite: true });

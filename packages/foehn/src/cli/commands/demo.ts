@@ -30,7 +30,7 @@ export const define: DefineVerb = (command, run) => {
     .usage("[--data <path>] [-o <folder>]")
     .option("-d, --data <path>", "use this file (GRIB, NetCDF or Zarr) instead of a simulated atmosphere")
     .option("-o, --output <folder>", "where everything goes (default: foehn-demo)")
-    .addOption(integerOption("--epochs <n>", "passes over the training data (default: 6)", { min: 1 }))
+    .addOption(integerOption("--epochs <n>", "passes over the training data (default: 8)", { min: 1 }))
     .addOption(threadsOption())
     .addHelpText(
       "after",
@@ -96,7 +96,7 @@ async function demo(console: Console, flags: Flags, signal: AbortSignal): Promis
     num_pred_steps_train: 2,
     num_pred_steps_val_test: steps,
     batch_size: 4,
-    epochs: flags.epochs ?? 6,
+    epochs: flags.epochs ?? 8,
     limit_val_batches: 8,
     lr: 2e-3,
     scheduler: "cosine" as const,
