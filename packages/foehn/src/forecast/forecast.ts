@@ -17,10 +17,23 @@ import { type FileOutputOptions, fileOutput } from "./outputs/file-output.js";
 import type { ForecastOutput, OutputVariable } from "./outputs/output.js";
 import { runForecast } from "./rollout.js";
 
-/** What to forecast. */
-export interface ForecastOptions extends FileOutputOptions {
+/** What every use of a package on data takes: a forecast, a score. */
+export interface RunOptions {
   /** An open package, or what `hub/uri.ts` understands. */
   readonly package: Package | string;
+  /** Gives the border at every valid time, for models trained with forced borders. */
+  readonly borderSource?: Source | undefined;
+  readonly precision?: PrecisionName | undefined;
+  readonly device?: string | undefined;
+  readonly cwd?: string | undefined;
+  /** Command line, kept in the file's `history` attribute. */
+  readonly history?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
+}
+
+/** What to forecast. */
+export interface ForecastOptions extends RunOptions, FileOutputOptions {
   /** Closed afterwards only when it was opened here. */
   readonly source: DataSpec;
   /** Initial time: text or epoch seconds. Default: the newest time of the data from which a forecast can start. */
@@ -31,15 +44,6 @@ export interface ForecastOptions extends FileOutputOptions {
   readonly steps: number | string;
   /** A name ending in .zarr or .nc, or outputs of one's own. */
   readonly output: string | readonly ForecastOutput[];
-  /** Gives the border at every valid time, for models trained with forced borders. */
-  readonly borderSource?: Source | undefined;
-  readonly precision?: PrecisionName | undefined;
-  readonly device?: string | undefined;
-  readonly cwd?: string | undefined;
-  /** Command line, kept in the file's `history` attribute. */
-  readonly history?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly progress?: Progress | undefined;
 }
 
 /** What was done. */

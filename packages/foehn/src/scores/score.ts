@@ -2,28 +2,30 @@
 // Not here: the formulas (sums.ts) and their figures (plots/).
 
 import { DataError, UsageError } from "../core/errors.js";
-import { type Progress, silentProgress } from "../core/progress.js";
+import { silentProgress } from "../core/progress.js";
 import { formatDuration, formatTime } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
-import { forecastProvenance, initialTimesOf, numberOfSteps, outputVariables } from "../forecast/forecast.js";
+import {
+  forecastProvenance,
+  initialTimesOf,
+  numberOfSteps,
+  outputVariables,
+  type RunOptions,
+} from "../forecast/forecast.js";
 import { hasTime, historyTimes, stateReader } from "../forecast/initial-state.js";
 import { type DataSpec, withData } from "../forecast/open-data.js";
 import { openLoop } from "../forecast/open-loop.js";
 import { fileOutput } from "../forecast/outputs/file-output.js";
 import { runForecast } from "../forecast/rollout.js";
-import type { Package } from "../hub/package.js";
 import { openPackageAt } from "../hub/uri.js";
 import { refuseExisting } from "../io/final-name.js";
 import type { Source } from "../sources/source.js";
-import type { PrecisionName } from "../training/precision.js";
 import { ScoreOutput } from "./score-output.js";
 import { writeScoresFile } from "./scores-file.js";
 import { type AccConvention, metricSet, type ScoreTable } from "./table.js";
 
 /** What to score. */
-export interface ScoreOptions {
-  /** An open package, or what `hub/uri.ts` understands. */
-  readonly package: Package | string;
+export interface ScoreOptions extends RunOptions {
   /** Gives the initial states and the truth. */
   readonly source: DataSpec;
   /** Number of steps, or a lead time such as `2d`. */
@@ -37,14 +39,6 @@ export interface ScoreOptions {
   readonly overwrite?: boolean;
   /** Which ACC the table shows; the file has both. Default `uncentred`. */
   readonly accConvention?: AccConvention | undefined;
-  readonly borderSource?: Source | undefined;
-  readonly precision?: PrecisionName | undefined;
-  readonly device?: string | undefined;
-  readonly cwd?: string | undefined;
-  /** Command line, kept in the files. */
-  readonly history?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly progress?: Progress | undefined;
 }
 
 /** What came out. */
