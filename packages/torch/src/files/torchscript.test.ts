@@ -24,7 +24,7 @@ describe("torch.jit", () => {
   });
 
   it("runs off the main thread, several at once", async () => {
-    const big = torch.randn([2000, 3]);
+    const big = torch.randn([300_000, 3]); // long enough that the event loop must turn meanwhile
     const wanted = script.forwardSync(big) as Tensor;
     let turns = 0;
     const timer = setInterval(() => turns++, 0);
