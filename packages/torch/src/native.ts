@@ -171,8 +171,9 @@ function load(): Native {
     throw new TorchError(`@foehn/torch cannot start, ${where}. ${remedy}`, { code: "ERR_TORCH_ADDON" });
   }
   // GNU OpenMP's threads wait for each other by spinning for milliseconds. Where other processes want the cores too, that is time taken
-  // from the very thread waited for: a training step of 20 ms took 176 ms. A short spin costs nothing measurable on a quiet machine.
-  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= "1000";
+  // from the very thread waited for: with two busy processes beside it, a training step of 22 ms took 275 ms. This bound makes that 77 ms, and the step on a quiet machine
+  // 5 % to 10 % longer at most; a tenth of it costs 20 % there.
+  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= "10000";
   let addon: Native;
   try {
     addon = createRequire(import.meta.url)(file) as Native;

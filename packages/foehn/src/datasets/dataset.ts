@@ -125,7 +125,7 @@ export interface DatasetOptions {
   readonly numPredStepsTrain: number;
   /** States to predict in a validation or test sample. */
   readonly numPredStepsValTest: number;
-  /** `mask` here or in the configuration gives masks; otherwise missing values are errors. */
+  /** Default: what the configuration says, and `fail` where it says nothing. */
   readonly onNan?: OnNan | undefined;
   /** Where statistics are kept between runs; nowhere when left out. */
   readonly cacheDir?: string | undefined;

@@ -125,8 +125,7 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
 
   const crop = plan.region ? cropGrid(source.grid, plan.region) : undefined;
   const grid = crop?.grid ?? source.grid;
-  // Whoever asks for masks gets them: a command line whose default is "fail" does not undo what the file says.
-  const onNan: OnNan = options.onNan === "mask" ? "mask" : plan.onNan;
+  const onNan: OnNan = options.onNan ?? plan.onNan;
   const frames = new FrameStore({
     source,
     crop,

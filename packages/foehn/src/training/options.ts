@@ -20,7 +20,11 @@ export const trainOptionsSchema = z.strictObject({
   dataset_conf: z.string().nullable().default(null).describe("config file of the dataset"),
   data: z.string().nullable().default(null).describe("data to read instead of the source that the config names"),
   cache_dir: z.string().nullable().default(null).describe("where statistics are cached"),
-  on_nan: z.enum(["fail", "mask"]).default("fail").describe("missing values: stop, or leave them out of the loss"),
+  on_nan: z
+    .enum(["fail", "mask"])
+    .nullable()
+    .default(null)
+    .describe("missing values: stop, or leave them out of the loss; default: what the dataset's file says"),
   num_input_steps: count().default(2).describe("past states in the network's input"),
   num_pred_steps_train: count().default(1).describe("steps unrolled in the training loss"),
   num_pred_steps_val_test: count().default(5).describe("steps unrolled in validation"),

@@ -136,7 +136,7 @@ async function withDataset<T>(
     numInputSteps: options.num_input_steps,
     numPredStepsTrain: options.num_pred_steps_train,
     numPredStepsValTest: options.num_pred_steps_val_test,
-    onNan: options.on_nan,
+    onNan: options.on_nan ?? undefined,
     cacheDir: options.cache_dir ?? undefined,
     confPath: options.dataset_conf ?? undefined,
     overrides: options.data === null ? undefined : { source: options.data },

@@ -9,6 +9,11 @@ define(command, () => async () => {});
 const flags = new Map(command.options.map((option: Option) => [option.attributeName(), option]));
 const own = ["config", "resume", "output", "packageName", "packageVersion", "overwrite"];
 
+interface Wrapped {
+  readonly options?: unknown[];
+  readonly unwrap?: () => Wrapped;
+}
+
 describe("the flags of foehn train", () => {
   it("are the options of the trainer, all of them, and a few of its own", () => {
     const named = [...flags.keys()]
@@ -31,10 +36,10 @@ describe("the flags of foehn train", () => {
     const compared: string[] = [];
     for (const [name, option] of flags) {
       const [key] = Object.keys(toSnakeCase({ [name]: 1 }));
-      const schema = (trainOptionsSchema.shape as Record<string, unknown>)[key!] as
-        | { unwrap?: () => { options?: string[] } }
-        | undefined;
-      const choices = schema?.unwrap?.().options;
+      // Defaults and null are wrapped around the choices.
+      let schema = (trainOptionsSchema.shape as Record<string, unknown>)[key!] as Wrapped | undefined;
+      while (schema?.unwrap && !schema.options) schema = schema.unwrap();
+      const choices = schema?.options;
       if (!Array.isArray(choices) || !choices.every((choice) => typeof choice === "string")) continue;
       expect(option.description, name).toContain(`(${choices.join(", ")})`);
       compared.push(name);
