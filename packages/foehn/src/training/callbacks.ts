@@ -36,6 +36,28 @@ export interface EpochRecord {
   readonly seconds: number;
 }
 
+/** Named numbers that do not belong to a step or epoch record: an observer's scores, by tag. */
+export interface ScalarsRecord {
+  readonly kind: "scalars";
+  readonly step: number;
+  /** From 1. */
+  readonly epoch: number;
+  /** By tag, such as `val_mae/t2m/lead_1`. */
+  readonly values: Readonly<Record<string, number>>;
+}
+
+/** A picture that an observer drew into the run folder. */
+export interface FigureRecord {
+  readonly kind: "figure";
+  /** Such as `val/state_error_mae`. */
+  readonly tag: string;
+  readonly step: number;
+  /** From 1. */
+  readonly epoch: number;
+  /** Absolute path of the PNG. */
+  readonly path: string;
+}
+
 /** What is known when training starts. */
 export interface TrainingStart {
   readonly runDir: string;
@@ -56,6 +78,8 @@ export interface TrainingCallback {
   onStart?(start: TrainingStart): void | Promise<void>;
   onStep?(record: StepRecord): void | Promise<void>;
   onEpoch?(record: EpochRecord): void | Promise<void>;
+  onScalars?(record: ScalarsRecord): void | Promise<void>;
+  onFigure?(record: FigureRecord): void | Promise<void>;
   /** Called exactly once, also after an error or an interrupt. */
   onEnd?(end: TrainingEnd): void | Promise<void>;
 }
