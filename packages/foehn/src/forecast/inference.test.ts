@@ -18,19 +18,21 @@ interface Setup {
   readonly numInputSteps?: number;
   readonly numInterSteps?: number;
   readonly source?: Source;
+  readonly borderSource?: Source;
   readonly precision?: "fp32" | "bf16-mixed";
 }
 
 function makeLoop(model: string, info: DatasetInfo, setup: Setup = {}): Inference {
   const { strategy = "diff_ar", numInputSteps = 1, numInterSteps = 1, precision = "fp32" } = setup;
   const counts = { state: info.features.length, statics: info.statics.names.length, forcing: info.forcingNames.length };
-  const settings =
-    model === "adds_first_forcing" ? { first_forcing: numInputSteps * counts.state + counts.statics } : {};
+  const settings = /^adds_(first_)?forcing/.test(model)
+    ? { first_forcing: numInputSteps * counts.state + counts.statics }
+    : {};
   const inputs = numInputFeatures({ numInputSteps, ...counts });
   const network = createNetwork(model, inputs, counts.state, settings, info.grid.shape);
   return new Inference(
     { network, info, strategy, numInputSteps, numInterSteps },
-    { precision, forcingSource: setup.source },
+    { precision, forcingSource: setup.source, borderSource: setup.borderSource },
   );
 }
 
@@ -126,6 +128,37 @@ describe("Inference", () => {
       initial.map((value, i) => value + 6 * (i < points ? 10 : 800)),
     );
     expect(() => makeLoop("adds_first_forcing", withForcing)).toThrow(/forcings at every valid time: tisr/);
+  });
+
+  it("takes a graph network's states to its nodes and brings them back, with history, border and restart", async () => {
+    const info = inventedInfo({ ...noForcing, date: true, insolation: true }, ["t2m", "msl"], 1);
+    const source = inventedSource(every(6));
+    const results = [];
+    for (const model of ["adds_first_forcing", "adds_forcing_on_nodes"]) {
+      const setup = { strategy: "scaled_ar", numInputSteps: 2, borderSource: source } as const;
+      using loop = makeLoop(model, info, setup);
+      const items = await run(loop, source, info, start + step, 3);
+      expect(items.map((item) => item.shape)).toEqual(Array(4).fill([1, 2, 4, 6]));
+      const x = await readHistory(stateReader(source, info.features, grid), start + step, loop);
+      const stream = loop.run(start + step, x);
+      await stream.next();
+      using saved = (await stream.next()).value!.restart;
+      const again = loop.run(0, undefined, saved);
+      await again.next();
+      const { output } = (await again.next()).value!;
+      expect(output.toTypedArray()).toEqual(items[2]!.values);
+      results.push(items);
+    }
+    const [onGrid, onNodes] = results;
+    for (const [i, item] of onGrid!.entries()) expectClose(onNodes![i]!.values, item.values);
+    const known = await truth(source, start + 4 * step);
+    const border = info.statics.borderMask;
+    const { values } = onNodes![3]!;
+    expectClose(
+      values.filter((_, i) => border[i % points] === 1),
+      known.filter((_, i) => border[i % points] === 1),
+    );
+    expect(values.some((value, i) => border[i % points] === 0 && Math.abs(value - known[i]!) > 1)).toBe(true);
   });
 
   it("keeps rows, columns and channels apart", async () => {

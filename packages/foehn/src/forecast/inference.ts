@@ -12,6 +12,7 @@ import type { Grid } from "../grid/grid.js";
 import type { Package } from "../hub/package.js";
 import type { Network } from "../models/network.js";
 import type { Source } from "../sources/source.js";
+import { inNetworkLayout, onGridAgain } from "../training/network-layout.js";
 import { type Precision, type PrecisionName, resolvePrecision, withPrecision } from "../training/precision.js";
 import { prepareRollout, type RolloutContext } from "../training/rollout.js";
 import { advance, type KnownBorder } from "../training/step.js";
@@ -23,7 +24,7 @@ import type { TimeLoop, TimeLoopStep } from "./time-loop.js";
 /** What a forecast goes on from. Its tensors are copies that nothing else changes; dispose it when it is no longer needed. */
 export interface InferenceRestart extends Disposable {
   readonly time: number;
-  /** Normalised states, oldest first, (B, H, W, F) each. */
+  /** Normalised states, oldest first, (B, H, W, F) each, or as the network's `transformBatch` lays them out. */
   readonly states: readonly Tensor[];
   /** The physical fields at `time`, (B, F, H, W). */
   readonly output: Tensor;
@@ -176,12 +177,12 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
         { hint: "dimensions are batch, history (oldest first), channels, latitude, longitude" },
       );
     }
+    const { network, info } = this.#parts;
     return torch.inferenceMode(() =>
-      torch.scope(() =>
-        Array.from({ length: this.nHistoryLevels }, (_, i) =>
-          x.to(this.device).select(1, i).permute([0, 2, 3, 1]).contiguous().sub(this.#mean).div(this.#std),
-        ),
-      ),
+      torch.scope(() => {
+        const inputs = x.to(this.device).permute([0, 1, 3, 4, 2]).contiguous().sub(this.#mean).div(this.#std);
+        return [...inNetworkLayout(network, info, { inputs }).inputs.iterTensorDim("timestep")];
+      }),
     );
   }
 
@@ -198,7 +199,7 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
 
   /** The normalised state one step later, and its physical fields as (B, F, H, W). */
   #step(states: readonly Tensor[], forcing: Tensor, border: KnownBorder | undefined): readonly [Tensor, Tensor] {
-    const { network, strategy, statics, diffMean, diffStd, numInterSteps } = this.#context;
+    const { network, strategy, networkStatics: statics, diffMean, diffStd, numInterSteps } = this.#context;
     return torch.inferenceMode(() =>
       torch.scope(() => {
         const state = withPrecision(this.precision, this.device, () =>
@@ -219,10 +220,11 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     );
   }
 
-  /** (B, H, W, F) normalised to (B, F, H, W) in physical units. */
-  #physical(state: Tensor): Tensor {
+  /** A normalised state in the network's layout as (B, F, H, W) in physical units. */
+  #physical(networkState: Tensor): Tensor {
     const [ny, nx] = this.grid.shape;
-    const [batch, features] = [state.size(0), state.size(3)];
+    const [batch, features] = [networkState.size(0), networkState.size(-1)];
+    const state = onGridAgain(networkState, [batch, ny, nx, features]);
     const output = torch.empty([batch, features, ny * nx], { device: this.device });
     // Two-dimensional transposes, because only those does libtorch do block by block: half the time of a permuted copy.
     for (let b = 0; b < batch; b++)
@@ -251,22 +253,24 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     const values = computeForcings(info.forcing, info.grid, time, read);
     slots.refresh(info.forcingNames, time);
     const [ny, nx] = info.grid.shape;
-    return torch.scope(() =>
-      torch
-        .fromTypedArray(values, [1, ny, nx, info.forcingNames.length])
+    return torch.scope(() => {
+      const forcing = torch
+        .fromTypedArray(values, [1, 1, ny, nx, info.forcingNames.length])
         .to(this.device)
-        .expand([batch, ny, nx, info.forcingNames.length])
-        .contiguous(),
-    );
+        .expand([batch, 1, ny, nx, info.forcingNames.length])
+        .contiguous();
+      return inNetworkLayout(this.#parts.network, info, { forcing }).forcing.selectTensorDim("timestep", 0);
+    });
   }
 
   async #knownBorder(time: number): Promise<KnownBorder | undefined> {
     if (!this.#border) return undefined;
     const fields = await this.#border.read(time);
     const [ny, nx] = this.grid.shape;
+    const { network, info } = this.#parts;
     const state = torch.inferenceMode(() =>
-      torch.scope(() =>
-        torch
+      torch.scope(() => {
+        const outputs = torch
           .stack(
             fields.map((field) => torch.fromTypedArray(field, [ny, nx])),
             { dim: -1 },
@@ -274,10 +278,11 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
           .to(this.device)
           .sub(this.#mean)
           .div(this.#std)
-          .unsqueeze(0),
-      ),
+          .reshape([1, 1, ny, nx, fields.length]);
+        return inNetworkLayout(network, info, { outputs }).outputs.selectTensorDim("timestep", 0);
+      }),
     );
-    return { state, mask: this.#context.statics.borderMask.tensor };
+    return { state, mask: this.#context.networkStatics.borderMask.tensor };
   }
 
   #requireFinite(output: Tensor, time: number, start: number): void {

@@ -3,14 +3,15 @@
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import { z } from "zod";
-import type { DatasetInfo } from "../datasets/dataset.js";
+import type { DatasetInfo, ItemBatch } from "../datasets/dataset.js";
 import { type ForcingSpec, forcingNames, noForcing } from "../datasets/forcings.js";
 import { buildStatics } from "../datasets/statics.js";
 import { type Grid, latLonGrid } from "../grid/grid.js";
-import { type ModelType, Network } from "../models/network.js";
+import { type ModelType, Network, type StaticTensors } from "../models/network.js";
 import { networks } from "../models/registry.js";
 import { arraySource } from "../sources/array-source.js";
 import type { Source } from "../sources/source.js";
+import type { NamedTensor } from "../tensor/named-tensor.js";
 
 /** 4 × 6 points, global in longitude, so that shifts go round. */
 export const grid: Grid = latLonGrid([75, 25, -25, -75], [0, 60, 120, 180, 240, 300]);
@@ -19,7 +20,7 @@ export const start = Date.UTC(2019, 2, 1) / 1000;
 export const step = 6 * 3600;
 
 /** `t2m` and `msl` on the little grid, mean and std far from 0 and 1. */
-export function inventedInfo(forcing: ForcingSpec = noForcing, features = ["t2m", "msl"]): DatasetInfo {
+export function inventedInfo(forcing: ForcingSpec = noForcing, features = ["t2m", "msl"], borderSize = 0): DatasetInfo {
   const catalogue = {
     t2m: { units: "K", longName: "2 metre temperature", mean: 280, std: 10 },
     msl: { units: "Pa", longName: "Mean sea level pressure", mean: 1e5, std: 800 },
@@ -48,8 +49,8 @@ export function inventedInfo(forcing: ForcingSpec = noForcing, features = ["t2m"
       () => 0.5,
       () => 0.25,
     ),
-    borderSize: 0,
-    statics: buildStatics(grid),
+    borderSize,
+    statics: buildStatics(grid, { borderSize }),
   };
 }
 
@@ -78,10 +79,28 @@ abstract class Invented extends Network {
 
 /** Adds to every feature the first forcing, normalised. With `sin_hour` the state remembers every valid time. */
 export class AddsFirstForcing extends Invented {
-  static readonly modelName = "adds_first_forcing";
+  static readonly modelName: string = "adds_first_forcing";
   override forward(x: Tensor): Tensor {
     const at = Number(this.settings.first_forcing);
     return x.slice({ dim: -1, start: at, end: at + 1 }).expand([...x.shape.slice(0, -1), this.numOutputFeatures]);
+  }
+}
+
+const onNodes = (part: NamedTensor) => part.flatten("ngrid", "lat", "lon") as NamedTensor;
+
+/** AddsFirstForcing on the nodes of a graph; refuses what is on the grid. */
+export class AddsForcingOnNodes extends AddsFirstForcing {
+  static override readonly modelName = "adds_forcing_on_nodes";
+  override forward(x: Tensor): Tensor {
+    if (x.ndim !== 3 || x.size(1) !== points) throw new Error(`not on nodes: (${x.shape.join(", ")})`);
+    return super.forward(x);
+  }
+  override transformStatics({ features, borderMask, interiorMask }: StaticTensors): StaticTensors {
+    return { features: onNodes(features), borderMask: onNodes(borderMask), interiorMask: onNodes(interiorMask) };
+  }
+  override transformBatch(batch: ItemBatch): ItemBatch {
+    const { inputs, outputs, forcing } = batch;
+    return { ...batch, inputs: onNodes(inputs), outputs: onNodes(outputs), forcing: onNodes(forcing) };
   }
 }
 
@@ -119,4 +138,6 @@ export class Explodes extends Invented {
   }
 }
 
-for (const network of [AddsFirstForcing, ShiftsEast, RepeatsOldest, AddsOne, Explodes]) networks.register(network);
+for (const network of [AddsFirstForcing, AddsForcingOnNodes, ShiftsEast, RepeatsOldest, AddsOne, Explodes]) {
+  networks.register(network);
+}

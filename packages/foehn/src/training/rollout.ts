@@ -1,5 +1,6 @@
 // The unrolled forecast inside training and validation: `advance` over all steps of a batch, with the truth on the border where
-// the strategy forces it. Gradients flow through all steps. The operational rollout is forecast/; it calls `advance` too.
+// the strategy forces it. Gradients flow through all steps. Batches and predictions are on the grid; in between everything is in
+// the network's own layout. The operational rollout is forecast/; it calls `advance` too.
 
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
@@ -7,6 +8,7 @@ import { ModelError } from "../core/errors.js";
 import type { DatasetInfo, ItemBatch } from "../datasets/dataset.js";
 import type { Network, StaticTensors } from "../models/network.js";
 import { NamedTensor } from "../tensor/named-tensor.js";
+import { onGridAgain, tensorsOf } from "./network-layout.js";
 import { advance } from "./step.js";
 import { getStrategy, type StrategyName } from "./strategies/registry.js";
 
@@ -15,8 +17,10 @@ export interface RolloutContext {
   readonly network: Network;
   readonly strategy: StrategyName;
   readonly numInterSteps: number;
-  /** As the network's `transformStatics` returned them. */
+  /** On the grid, for losses and scores. */
   readonly statics: StaticTensors;
+  /** As the network's `transformStatics` returned them, for `advance`. */
+  readonly networkStatics: StaticTensors;
   readonly diffMean: Tensor;
   readonly diffStd: Tensor;
   readonly hasBorder: boolean;
@@ -33,8 +37,9 @@ export interface RolloutOptions {
 /** Puts statics and difference statistics on the device. */
 export function prepareRollout(network: Network, info: DatasetInfo, options: RolloutOptions): RolloutContext {
   const names = info.features.map((feature) => feature.name);
+  const statics = torch.scope(() => staticTensors(info, options.device));
   const kept = torch.scope(() => ({
-    statics: network.transformStatics(staticTensors(info, options.device)),
+    networkStatics: network.transformStatics(statics),
     diffMean: torch.tensor(
       names.map((name) => info.diffStats[name]?.mean ?? 0),
       { device: options.device },
@@ -44,13 +49,14 @@ export function prepareRollout(network: Network, info: DatasetInfo, options: Rol
       { device: options.device },
     ),
   }));
-  const { statics, diffMean, diffStd } = kept;
-  const tensors = [statics.features.tensor, statics.borderMask.tensor, statics.interiorMask.tensor, diffMean, diffStd];
+  const { networkStatics, diffMean, diffStd } = kept;
+  const tensors = [...tensorsOf(statics, networkStatics), diffMean, diffStd];
   for (const tensor of tensors) torch.keep(tensor);
   return {
     network,
     strategy: options.strategy,
     numInterSteps: options.numInterSteps,
+    statics,
     ...kept,
     hasBorder: info.borderSize > 0 && getStrategy(options.strategy).forcesBorder,
     dispose: () => {
@@ -78,7 +84,7 @@ export function staticTensors(info: DatasetInfo, device: string): StaticTensors 
  * @throws ModelError when the batch has other features than the network was made for
  */
 export function rollout(context: RolloutContext, batch: ItemBatch): NamedTensor {
-  const { network, statics } = context;
+  const { network, networkStatics: statics } = context;
   const { inputs, outputs, forcing } = network.transformBatch(batch);
   checkFeatures(network, inputs, statics.features, forcing);
   let states = [...inputs.iterTensorDim("timestep")];
@@ -100,7 +106,8 @@ export function rollout(context: RolloutContext, batch: ItemBatch): NamedTensor 
     predictions.push(next);
     states = [...states.slice(1), next];
   }
-  return new NamedTensor(torch.stack(predictions, { dim: 1 }), outputs.names, outputs.featureNames);
+  const prediction = onGridAgain(torch.stack(predictions, { dim: 1 }), batch.outputs.shape);
+  return new NamedTensor(prediction, batch.outputs.names, batch.outputs.featureNames);
 }
 
 function checkFeatures(network: Network, inputs: NamedTensor, statics: NamedTensor, forcing: NamedTensor): void {

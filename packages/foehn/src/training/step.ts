@@ -14,7 +14,10 @@ export interface KnownBorder {
   readonly mask: Tensor;
 }
 
-/** Argument of `advance`. All tensors are float32, normalised, features last, on the network's device. */
+/**
+ * Argument of `advance`. All tensors are float32, normalised, features last, on the network's device and in its layout: where
+ * (B, H, W, F) is written, a graph network has (B, N, F).
+ */
 export interface AdvanceInput {
   readonly network: Network;
   /** Oldest first, each (B, H, W, F); the last one is the state now. */
@@ -38,7 +41,7 @@ export interface AdvanceInput {
 export function advance(input: AdvanceInput): Tensor {
   const { network, forcing, diffMean, diffStd, numInterSteps = 1, border } = input;
   const strategy = getStrategy(input.strategy);
-  const statics = forBatch(input.statics, forcing.size(0));
+  const statics = forBatch(input.statics, forcing);
   let states = input.previousStates;
   for (let k = 0; k < numInterSteps; k++) {
     const x = torch.cat([...states, statics, forcing], { dim: -1 });
@@ -64,7 +67,7 @@ export function numInputFeatures(counts: {
 }
 
 /** (H, W, S) → (B, H, W, S) as a view; a tensor that has a batch stays. */
-function forBatch(statics: Tensor, batchSize: number): Tensor {
-  if (statics.ndim === 4) return statics;
-  return statics.unsqueeze(0).expand([batchSize, ...statics.shape]);
+function forBatch(statics: Tensor, forcing: Tensor): Tensor {
+  if (statics.ndim === forcing.ndim) return statics;
+  return statics.unsqueeze(0).expand([forcing.size(0), ...statics.shape]);
 }
