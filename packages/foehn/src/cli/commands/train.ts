@@ -1,6 +1,5 @@
 // foehn train: flags and configuration file to the trainer's options, a training, a package.
-// The flags are the keys of training/options.ts with dashes; a test holds the two lists together. They carry no defaults of
-// their own: what is not said here may be said by --config, and otherwise the trainer decides.
+// The flags are in cli/train-flags.ts. What they do not say may be said by --config, and otherwise the trainer decides.
 
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -11,17 +10,8 @@ import type { TrainOptionsInput } from "../../training/options.js";
 import type { TrainHooks, TrainResult } from "../../training/train.js";
 import type { Console, GlobalOptions } from "../io.js";
 import { table } from "../io.js";
-import {
-  choiceOption,
-  deviceOption,
-  integerOption,
-  numberOption,
-  numbersOption,
-  overwriteOption,
-  settingOption,
-  threadsOption,
-  toSnakeCase,
-} from "../options.js";
+import { toSnakeCase } from "../options.js";
+import { addTrainFlags } from "../train-flags.js";
 import type { DefineVerb } from "../verb.js";
 
 /** Flags that are not options of the trainer. */
@@ -38,66 +28,9 @@ type Flags = OwnFlags & Readonly<Record<string, unknown>>;
 
 /** foehn train */
 export const define: DefineVerb = (command, run) => {
+  addTrainFlags(command);
   command
     .usage("--dataset <name> [options]")
-    .optionsGroup("Data:")
-    .option("--dataset <name>", "gridded, synthetic or dummy (default: synthetic)")
-    .option("--dataset-conf <file>", "what the dataset consists of: YAML, TOML or JSON")
-    .option("--data <path>", "read this instead of the source that the dataset's file names")
-    .addOption(choiceOption("--on-nan <what>", "missing values: stop, or leave them out of the loss", ["fail", "mask"]))
-    .option("--cache-dir <folder>", "where statistics are kept between runs")
-    .addOption(integerOption("--num-input-steps <n>", "past states that the network sees (default: 2)", { min: 1 }))
-    .addOption(integerOption("--num-pred-steps-train <n>", "steps unrolled in the loss (default: 1)", { min: 1 }))
-    .addOption(integerOption("--num-pred-steps-val-test <n>", "steps unrolled in validation (default: 5)", { min: 1 }))
-    .addOption(integerOption("--batch-size <n>", "samples per batch (default: 1)", { min: 1 }))
-    .addOption(integerOption("--limit-train-batches <n>", "batches per epoch at most", { min: 1 }))
-    .addOption(integerOption("--limit-val-batches <n>", "validation batches at most (default: as above)", { min: 1 }));
-  command
-    .optionsGroup("Model:")
-    .option("--model <name>", "see foehn model list (default: halfunet)")
-    .option("--model-conf <file>", "settings of the model: YAML, TOML or JSON")
-    .addOption(
-      settingOption("--model-settings <key=value>", "a setting of the model, over the file's; may be repeated"),
-    )
-    .option("--load-weights <path>", "start from these: a run, a checkpoint, .safetensors, .pt or .ckpt")
-    .addOption(choiceOption("--strategy <name>", "how one step follows from another", ["scaled_ar", "diff_ar"]))
-    .addOption(
-      integerOption("--num-inter-steps <n>", "network calls per step, scaled_ar only (default: 1)", { min: 1 }),
-    );
-  command
-    .optionsGroup("Optimisation:")
-    .addOption(choiceOption("--loss <name>", "what to minimise", ["mse", "mae"]))
-    .addOption(integerOption("--epochs <n>", "passes over the training data (default: 200)", { min: 1 }))
-    .addOption(numberOption("--lr <x>", "learning rate of AdamW (default: 0.001)", { min: 0, above: true }))
-    .addOption(numberOption("--weight-decay <x>", "of AdamW (default: 0.01)", { min: 0 }))
-    .addOption(numbersOption("--betas <a,b>", "of AdamW (default: 0.9,0.95)", 2))
-    .addOption(choiceOption("--scheduler <name>", "course of the learning rate", ["constant", "step", "cosine"]))
-    .addOption(integerOption("--warmup-steps <n>", "steps of linear growth before the cosine (default: 0)", { min: 0 }))
-    .addOption(numberOption("--min-lr <x>", "end of the cosine (default: 0)", { min: 0 }))
-    .addOption(integerOption("--step-size <n>", "steps between reductions, step only (default: 1000)", { min: 1 }))
-    .addOption(numberOption("--gamma <x>", "factor of a reduction, step only (default: 0.1)", { min: 0, above: true }))
-    .addOption(integerOption("--accumulate-grad-batches <n>", "batches per optimiser step (default: 1)", { min: 1 }))
-    .addOption(numberOption("--gradient-clip-norm <x>", "largest norm of the gradients", { min: 0, above: true }))
-    .addOption(integerOption("--val-interval <n>", "validate every n epochs (default: 1)", { min: 1 }))
-    .addOption(integerOption("--early-stopping-patience <n>", "stop after n validations without gain", { min: 1 }))
-    .addOption(numberOption("--early-stopping-min-delta <x>", "what counts as a gain (default: 0)", { min: 0 }));
-  command
-    .optionsGroup("Machine:")
-    .addOption(deviceOption())
-    .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
-    .addOption(integerOption("--seed <n>", "of weights and of the order of samples (default: 42)", { min: 0 }))
-    .addOption(threadsOption());
-  command
-    .optionsGroup("Run and package:")
-    .option("--config <file>", "these options in a file: YAML, TOML or JSON, with _ for -; flags go over it")
-    .option("--resume <run>", "go on with this run folder; only --epochs, --device and --threads may change")
-    .option("--runs-dir <folder>", "where run folders go (default: runs)")
-    .option("--run-name <name>", "end of the run folder's name")
-    .addOption(integerOption("--checkpoint-every-steps <n>", "checkpoints within epochs too", { min: 1 }))
-    .option("-o, --output <folder>", "the package (default: package in the run folder)")
-    .option("--package-name <name>", "name of the package (default: from the run)")
-    .option("--package-version <version>", "version of the package (default: 1.0.0)")
-    .addOption(overwriteOption())
     .addHelpText(
       "after",
       `

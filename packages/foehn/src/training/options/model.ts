@@ -1,0 +1,22 @@
+// Options of the model: network, settings, first weights, and how one step follows from another.
+
+import { z } from "zod";
+import { type StrategyName, strategyNames } from "../strategies/registry.js";
+import { count } from "./counts.js";
+
+/** Keys of the schema. */
+export const modelOptions = {
+  model: z.string().default("halfunet").describe("name in the model registry"),
+  model_conf: z.string().nullable().default(null).describe("settings file of the model"),
+  model_settings: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe("settings of the model, over those of the file"),
+  load_weights: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("start from these weights: run, checkpoint, .safetensors, .pt, .ckpt"),
+  strategy: z.enum(strategyNames as [StrategyName, ...StrategyName[]]).default("diff_ar"),
+  num_inter_steps: count().default(1).describe("network calls per dataset step (scaled_ar)"),
+};
