@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import * as torch from "@foehn/torch";
 import { loadConfig } from "../core/config.js";
+import { cacheFolder } from "../core/environment.js";
 import { ConfigError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
 import type { DatasetInfo, DatasetSplits } from "../datasets/dataset.js";
@@ -137,7 +138,7 @@ async function withDataset<T>(
     numPredStepsTrain: options.num_pred_steps_train,
     numPredStepsValTest: options.num_pred_steps_val_test,
     onNan: options.on_nan ?? undefined,
-    cacheDir: options.cache_dir ?? undefined,
+    cacheDir: options.cache_dir ?? cacheFolder("datasets"),
     confPath: options.dataset_conf ?? undefined,
     overrides: options.data === null ? undefined : { source: options.data },
     progress: hooks.progress,

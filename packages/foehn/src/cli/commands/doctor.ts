@@ -6,6 +6,7 @@ import { statfs } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { environmentValues, environmentVariables } from "../../core/environment.js";
 import { ModelError } from "../../core/errors.js";
 import { table } from "../io.js";
 import type { DefineVerb } from "../verb.js";
@@ -29,7 +30,11 @@ export const define: DefineVerb = (command, run) => {
   command
     .addHelpText(
       "after",
-      "\nLooks at: Node, libtorch, processor and GPU, ecCodes (GRIB), h5wasm (NetCDF-4), memory and disk.\n",
+      `
+Looks at: Node, libtorch, processor and GPU, ecCodes (GRIB), h5wasm (NetCDF-4), memory and disk, and at these
+environment variables (a flag or a configuration file goes over them):
+${table(environmentVariables.map((v) => [`  ${v.name}`, v.olderName === undefined ? v.meaning : `${v.meaning} (or ${v.olderName})`]))}
+`,
     )
     .action(
       run(async (console) => {
@@ -42,6 +47,7 @@ export const define: DefineVerb = (command, run) => {
           await netcdf(),
           memory(),
           await disk(),
+          ...environment(),
         ];
         const rows = findings.map((f) => [f.ok ? "ok" : f.required ? "MISSING" : "-", f.name, f.found]);
         const advice = findings.filter((f) => f.advice !== undefined).map((f) => `${f.name}: ${f.advice}`);
@@ -220,4 +226,19 @@ async function disk(): Promise<Finding> {
     ...(ok ? {} : { advice: "less than 1 GiB is free here: runs and forecasts may not fit" }),
     details: { free_bytes: free },
   };
+}
+
+/** The environment variables that are set; a folder that is not there is worth a word. */
+function environment(): Finding[] {
+  return environmentValues().map(({ name, from, value }) => {
+    const isPath = /(_PATH|_ROOTDIR)$/.test(name);
+    const ok = !isPath || name.endsWith("_ROOTDIR") || existsSync(value);
+    return {
+      name: from,
+      ok,
+      found: from === name ? value : `${value} (read as ${name})`,
+      ...(ok ? {} : { advice: `the folder ${value} does not exist` }),
+      details: { value, meaning: name },
+    };
+  });
 }

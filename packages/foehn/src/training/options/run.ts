@@ -1,6 +1,7 @@
 // Options of the machine and of the run: arithmetic, device, seed, checkpoints, where it is written.
 
 import { z } from "zod";
+import { defaultRunsDir } from "../../core/environment.js";
 import { precisionNames } from "../precision.js";
 import { optionalCount } from "./counts.js";
 
@@ -13,7 +14,10 @@ export const runOptions = {
   checkpoint_every_steps: optionalCount().describe(
     "also write `last` each n optimiser steps, not only after each epoch",
   ),
-  runs_dir: z.string().default("runs").describe("folder of run folders"),
+  runs_dir: z
+    .string()
+    .default(() => defaultRunsDir())
+    .describe("folder of run folders; default: runs, in $FOEHN_ROOTDIR where that is set"),
   run_name: z
     .string()
     .regex(/^[\w.-]+$/)

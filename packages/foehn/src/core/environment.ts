@@ -1,0 +1,78 @@
+// The environment variables that Foehn knows, in one place: what each is for, its older name where py4cast has one, and which
+// wins. Ours goes over the older name; a flag or a configuration file goes over both. Only names are here, no policy.
+
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+
+/** One environment variable. */
+export interface EnvironmentVariable {
+  readonly name: string;
+  /** The name that py4cast reads; ours wins where both are set. */
+  readonly olderName?: string;
+  readonly meaning: string;
+}
+
+/** All of them, in the order in which `foehn doctor` shows them. */
+export const environmentVariables: readonly EnvironmentVariable[] = [
+  {
+    name: "FOEHN_ROOTDIR",
+    olderName: "PY4CAST_ROOTDIR",
+    meaning: "where runs go (its folder runs) and caches (cache)",
+  },
+  { name: "FOEHN_CACHE", meaning: "where statistics and indices are kept; over the root folder's cache" },
+  { name: "FOEHN_TITAN_PATH", olderName: "PY4CAST_TITAN_PATH", meaning: "root folder of the dataset titan" },
+  { name: "FOEHN_SMEAGOL_PATH", olderName: "PY4CAST_SMEAGOL_PATH", meaning: "root folder of the dataset smeagol" },
+  { name: "FOEHN_ECCODES", meaning: "file of the ecCodes library, for GRIB" },
+  { name: "LIBTORCH", meaning: "folder of libtorch, when the addon is built" },
+  { name: "MODEL_REGISTRY", meaning: "folder or address under which bare package names are looked up" },
+];
+
+/** A variable that is set. */
+export interface EnvironmentValue {
+  readonly name: string;
+  /** The name that gave the value: `name` or its older name. */
+  readonly from: string;
+  readonly value: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The value of a variable under its own or its older name; empty counts as not set. */
+export function environmentValue(name: string, environment: Environment = process.env): EnvironmentValue | undefined {
+  const known = environmentVariables.find((v) => v.name === name);
+  for (const from of [name, known?.olderName]) {
+    const value = from === undefined ? undefined : environment[from];
+    if (from !== undefined && value) return { name, from, value };
+  }
+  return undefined;
+}
+
+/** Every variable of the list that is set. */
+export function environmentValues(environment: Environment = process.env): EnvironmentValue[] {
+  return environmentVariables.flatMap(({ name }) => environmentValue(name, environment) ?? []);
+}
+
+/** A path in a variable's value; `~` is the home folder. */
+function folder(name: string, environment: Environment): string | undefined {
+  return environmentValue(name, environment)?.value.replace(/^~(?=$|[\\/])/, homedir());
+}
+
+/** Folder of run folders when none is named: `$FOEHN_ROOTDIR/runs`, else `runs` in the working directory. */
+export function defaultRunsDir(environment: Environment = process.env): string {
+  const root = folder("FOEHN_ROOTDIR", environment);
+  return root === undefined ? "runs" : join(root, "runs");
+}
+
+/** Folder of a kind of cache (`datasets`): `$FOEHN_CACHE`, else `$FOEHN_ROOTDIR/cache`; undefined when neither is set. */
+export function cacheFolder(kind: string, environment: Environment = process.env): string | undefined {
+  const own = folder("FOEHN_CACHE", environment);
+  if (own !== undefined) return join(own, kind);
+  const root = folder("FOEHN_ROOTDIR", environment);
+  return root === undefined ? undefined : join(root, "cache", kind);
+}
+
+/** Root folder of a dataset that lives outside of configuration files, such as `titan`; absolute. */
+export function datasetRoot(name: string, environment: Environment = process.env): string | undefined {
+  const path = folder(`FOEHN_${name.toUpperCase()}_PATH`, environment);
+  return path === undefined || isAbsolute(path) ? path : join(process.cwd(), path);
+}
