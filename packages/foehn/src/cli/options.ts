@@ -109,17 +109,35 @@ export function listOption(flags: string, description: string): Option {
 /** Settings as `key=value`; may be given several times. Values are JSON where they can be, text otherwise. */
 export function settingOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser((text: string, before: Record<string, unknown> | undefined) => {
-    const [key, ...rest] = text.split("=");
-    if (!key || rest.length === 0) throw new UsageError(`${nameOf(flags)}: expected key=value, got "${text}"`);
-    const raw = rest.join("=");
-    let value: unknown = raw;
-    try {
-      value = JSON.parse(raw);
-    } catch {
-      // text
-    }
+    const [key, value] = parseSetting(text);
+    if (key === undefined) throw new UsageError(`${nameOf(flags)}: expected key=value, got "${text}"`);
     return { ...before, [key]: value };
   });
+}
+
+/** Settings of several things as `name.key=value`, such as `prediction.num_samples=2`. */
+export function namedSettingOption(flags: string, description: string): Option {
+  type Named = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  return new Option(flags, description).argParser((text: string, before: Named = {}): Named => {
+    const [path = "", value] = parseSetting(text);
+    const [name, key, ...more] = path.split(".");
+    if (!name || !key || more.length > 0) {
+      throw new UsageError(`${nameOf(flags)}: expected name.key=value, got "${text}"`);
+    }
+    return { ...before, [name]: { ...before[name], [key]: value } };
+  });
+}
+
+/** The key is undefined where the text is no setting. */
+function parseSetting(text: string): readonly [key: string | undefined, value: unknown] {
+  const [key, ...rest] = text.split("=");
+  if (!key || rest.length === 0) return [undefined, undefined];
+  const raw = rest.join("=");
+  try {
+    return [key, JSON.parse(raw)];
+  } catch {
+    return [key, raw];
+  }
 }
 
 /**

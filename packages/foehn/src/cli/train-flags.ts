@@ -6,6 +6,8 @@ import {
   choiceOption,
   deviceOption,
   integerOption,
+  listOption,
+  namedSettingOption,
   numberOption,
   numbersOption,
   overwriteOption,
@@ -57,6 +59,14 @@ export function addTrainFlags(command: Command): void {
     .addOption(integerOption("--val-interval <n>", "validate every n epochs (default: 1)", { min: 1 }))
     .addOption(integerOption("--early-stopping-patience <n>", "stop after n validations without gain", { min: 1 }))
     .addOption(numberOption("--early-stopping-min-delta <x>", "what counts as a gain (default: 0)", { min: 0 }));
+  command
+    .optionsGroup("Observers:")
+    .addOption(listOption("--observers <names>", "what looks at validations (default: state_error, prediction)"))
+    .addOption(
+      namedSettingOption("--observer-settings <name.key=value>", "such as prediction.num_samples=2; may be repeated"),
+    )
+    .addOption(integerOption("--plot-every <n>", "draw figures every n epochs (default: 10)", { min: 1 }))
+    .option("--test-after-fit", "score the test split with the best checkpoint at the end");
   command
     .optionsGroup("Machine:")
     .addOption(deviceOption())

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { validateSettings } from "../core/config.js";
 import { dataOptions } from "./options/data.js";
 import { modelOptions } from "./options/model.js";
+import { observerOptions } from "./options/observers.js";
 import { optimisationOptions } from "./options/optimisation.js";
 import { runOptions } from "./options/run.js";
 import { getStrategy } from "./strategies/registry.js";
@@ -14,6 +15,7 @@ export const trainOptionsSchema = z.strictObject({
   ...dataOptions,
   ...modelOptions,
   ...optimisationOptions,
+  ...observerOptions,
   ...runOptions,
 });
 

@@ -14,6 +14,7 @@ import { createNetwork, networks } from "../models/registry.js";
 import type { TrainingCallback } from "./callbacks.js";
 import { CheckpointFolder } from "./checkpoints.js";
 import { checkSameDataset, readDatasetRecord } from "./dataset-record.js";
+import { type ChosenObserver, observers } from "./observer.js";
 import { parseTrainOptions, type TrainOptions, type TrainOptionsInput } from "./options.js";
 import { resolveDevice, resolvePrecision } from "./precision.js";
 import { collectProvenance } from "./provenance.js";
@@ -46,6 +47,7 @@ export interface TrainHooks {
  */
 export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): Promise<TrainResult> {
   const options = resolveModelSettings(parseTrainOptions(input));
+  const watchers = chooseObservers(options);
   return withDataset(options, hooks, async (splits) => {
     if (splits.train.length === 0) {
       throw new ConfigError("the training split has no samples", {
@@ -66,7 +68,7 @@ export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): P
       provenance: collectProvenance(id, now, device, precision),
       dataset: { info: splits.info, climatology: { ...splits.climatology } },
     });
-    return new Training({ ...hooks, runDir, options, splits, network, device, precision }).run(null);
+    return new Training({ ...hooks, ...watchers, runDir, options, splits, network, device, precision }).run(null);
   });
 }
 
@@ -90,6 +92,7 @@ export async function resumeTraining(
 ): Promise<TrainResult> {
   const run = await readRunFolder(runDir);
   const options = parseTrainOptions({ ...run.options, ...changes }, join(runDir, "config.json"));
+  const watchers = chooseObservers(options);
   const checkpoint = await new CheckpointFolder(join(runDir, "checkpoints")).load<TrainingState>("last");
   return withDataset(options, hooks, async (splits) => {
     checkSameDataset((await readDatasetRecord(runDir)).info, splits.info);
@@ -98,8 +101,23 @@ export async function resumeTraining(
     const precision = resolvePrecision(options.precision, device);
     torch.manualSeed(options.seed);
     const network = createNetworkFor(options, splits.info);
-    return new Training({ ...hooks, runDir, options, splits, network, device, precision }).run(checkpoint);
+    return new Training({ ...hooks, ...watchers, runDir, options, splits, network, device, precision }).run(checkpoint);
   });
+}
+
+/** What looks at validations by default, as far as it is registered. */
+const defaultObservers = ["state_error", "prediction"];
+
+/** The observers of validations and of the test at the end. @throws UsageError for an unknown name, before anything is written */
+export function chooseObservers(options: TrainOptions): {
+  readonly observers: readonly ChosenObserver[];
+  readonly testObservers: readonly ChosenObserver[];
+} {
+  const names = options.observers ?? defaultObservers.filter((name) => observers.has(name));
+  return {
+    observers: observers.choose(names, options.observer_settings),
+    testObservers: observers.choose(["all"], options.observer_settings),
+  };
 }
 
 /** A network for a dataset: the number of features follows from the options and the data. */

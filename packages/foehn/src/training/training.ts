@@ -13,6 +13,7 @@ import type { EpochRecord, StepRecord, TrainingCallback, TrainingEnd } from "./c
 import { type Checkpoint, CheckpointFolder, type CheckpointName } from "./checkpoints.js";
 import { Learner } from "./learner.js";
 import { MetricsLog } from "./metrics-log.js";
+import type { ChosenObserver } from "./observer.js";
 import type { TrainOptions } from "./options.js";
 import type { Precision } from "./precision.js";
 import { addToMean, initialState, type TrainingState, takeMean } from "./state.js";
@@ -45,6 +46,10 @@ export interface TrainingInput {
   /** Aborting it stops after the current batch, with `last` saved. */
   readonly signal?: AbortSignal | undefined;
   readonly callbacks?: readonly TrainingCallback[] | undefined;
+  /** Who looks at validations; default nobody. */
+  readonly observers?: readonly ChosenObserver[] | undefined;
+  /** Who looks at the test at the end, if there is one. */
+  readonly testObservers?: readonly ChosenObserver[] | undefined;
 }
 
 /** One run of the loop. */
@@ -233,7 +238,8 @@ export class Training {
   }
 
   async #validate(): Promise<ValidationScores | null> {
-    const { options, splits, precision, device, signal } = this.#input;
+    const { runDir, options, splits, precision, device, signal } = this.#input;
+    const epoch = this.#state.epoch + 1;
     const all = Math.ceil(splits.valid.length / options.batch_size);
     const limit = options.limit_val_batches ?? options.limit_train_batches;
     this.#progress.start("validation", Math.min(all, limit ?? all));
@@ -248,6 +254,16 @@ export class Training {
         limit,
         signal,
         onBatch: (done) => this.#progress.update(done),
+        epoch,
+        step: this.#state.step,
+        observe: {
+          observers: this.#input.observers ?? [],
+          folder: join(runDir, "figures", "val", `epoch-${String(epoch).padStart(4, "0")}`),
+          draws: epoch % options.plot_every === 0 || epoch === options.epochs,
+          callbacks: this.#input.callbacks,
+          warn: (line) => this.#progress.note(`warning: ${line}`),
+          signal,
+        },
       });
     } catch (error) {
       // The epoch's batches are done: a resume repeats the validation only.
