@@ -62,6 +62,14 @@ export { syntheticSource } from "./sources/synthetic.js";
 export { NamedTensor } from "./tensor/named-tensor.js";
 // Training
 export type { EpochRecord, StepRecord, TrainingCallback } from "./training/callbacks.js";
+export {
+  type ErrorObserver,
+  type ObservedBatch,
+  type ObserverDefinition,
+  type ObserverReport,
+  observers,
+  type PassInfo,
+} from "./training/observer.js";
 export type { TrainOptions, TrainOptionsInput } from "./training/options.js";
 export { resumeTraining, type TrainHooks, type TrainResult, train } from "./training/train.js";
 // Variables and units

@@ -8,9 +8,9 @@ import { document, group, ink, text } from "./svg.js";
 import { fitText } from "./text-width.js";
 import { formatNumber, formatTicks, niceTicks } from "./ticks.js";
 
-/** A line of `metrics.jsonl`. Unknown fields are ignored. */
+/** A line of `metrics.jsonl`. Unknown fields, and lines of other kinds, are ignored. */
 export interface TrainingRecord {
-  readonly kind: "step" | "epoch";
+  readonly kind: "step" | "epoch" | "scalars";
   readonly step: number;
   readonly epoch: number;
   readonly train_loss?: number | null | undefined;

@@ -3,7 +3,10 @@
 
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { toStorageError } from "../core/files.js";
-import type { EpochRecord, StepRecord } from "./callbacks.js";
+import type { EpochRecord, ScalarsRecord, StepRecord } from "./callbacks.js";
+
+/** A line of the file. */
+export type MetricsRecord = StepRecord | EpochRecord | ScalarsRecord;
 
 /** The open file. */
 export class MetricsLog {
@@ -25,7 +28,7 @@ export class MetricsLog {
     this.bytes = keepBytes;
   }
 
-  write(record: StepRecord | EpochRecord): void {
+  write(record: MetricsRecord): void {
     const line = Buffer.from(`${JSON.stringify(record)}\n`);
     try {
       writeSync(this.#file, line, 0, line.length, this.bytes);
@@ -41,9 +44,9 @@ export class MetricsLog {
 }
 
 /** All records of a file; a last line that was cut off is left out. */
-export function readMetrics(path: string): (StepRecord | EpochRecord)[] {
+export function readMetrics(path: string): MetricsRecord[] {
   const lines = readFileSync(path, "utf8").split("\n");
-  const records: (StepRecord | EpochRecord)[] = [];
-  for (const line of lines.slice(0, -1)) records.push(JSON.parse(line) as StepRecord | EpochRecord);
+  const records: MetricsRecord[] = [];
+  for (const line of lines.slice(0, -1)) records.push(JSON.parse(line) as MetricsRecord);
   return records;
 }

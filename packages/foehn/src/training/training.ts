@@ -260,7 +260,7 @@ export class Training {
           observers: this.#input.observers ?? [],
           folder: join(runDir, "figures", "val", `epoch-${String(epoch).padStart(4, "0")}`),
           draws: epoch % options.plot_every === 0 || epoch === options.epochs,
-          callbacks: this.#input.callbacks,
+          callbacks: [{ onScalars: (record) => this.#log!.write(record) }, ...(this.#input.callbacks ?? [])],
           warn: (line) => this.#progress.note(`warning: ${line}`),
           signal,
         },

@@ -5,9 +5,9 @@ import * as torch from "@foehn/torch";
 import { throwIfInterrupted } from "../core/interrupt.js";
 import { batches } from "../datasets/batches.js";
 import type { Dataset, DatasetInfo, ItemBatch } from "../datasets/dataset.js";
+import type { NamedTensor } from "../tensor/named-tensor.js";
 import { disposeBatch, moveBatch } from "./batch.js";
 import { ErrorSums } from "./error-sums.js";
-import type { NamedTensor } from "../tensor/named-tensor.js";
 import type { Loss } from "./losses/loss.js";
 import type { ObserverPhase, PassInfo } from "./observer.js";
 import { ObserverPass, type ObserverPassOptions, type PassResults } from "./observer-pass.js";
@@ -136,7 +136,12 @@ function scoreBatch(
   errors.model.add(prediction.tensor, target.tensor, mask);
   if (errors.persistence !== undefined) addPersistence(errors.persistence, batch);
   if (!observers.isIdle) observers.update({ prediction, target, mask: batch.mask, batch, index, firstSample });
-  return Array.from(loss.forward(prediction, target, mask).sum({ dim: [0] }).toTypedArray() as Float32Array);
+  return Array.from(
+    loss
+      .forward(prediction, target, mask)
+      .sum({ dim: [0] })
+      .toTypedArray() as Float32Array,
+  );
 }
 
 /** Scores the last input state at every lead. Features that are no input (diagnostic ones) have no such forecast: NaN. */
