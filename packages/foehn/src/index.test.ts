@@ -11,7 +11,7 @@ const example = new URL("examples/library/first-run.ts", root);
 describe("the library", () => {
   it("exports what it promises, and nothing by accident", () => {
     expect(Object.keys(foehn).sort().join(" ")).toMatchInlineSnapshot(
-      `"ConfigError DataError FoehnError FormatError Inference InterruptedError ModelError NamedTensor Network NumericalError StorageError TrustError UsageError areaWeights arraySource batches computeForcings convert createNetwork createProgress forcingNames forecast formatDuration formatError formatScoreTable formatTime isFoehnError latLonGrid loadConfig lookupVariable networks openDataset openPackage openSource packageRun parseDuration parseTime parseTimeRange regularGrid resumeTraining sameUnits scoreForecast silentProgress syntheticSource train writePackage"`,
+      `"ConfigError DataError FoehnError FormatError Inference InterruptedError ModelError NamedTensor Network NumericalError StorageError TrustError UsageError areaWeights arraySource batches computeForcings convert createNetwork createProgress forcingNames forecast formatDuration formatError formatScoreTable formatTime isFoehnError latLonGrid loadConfig lookupVariable networks observers openDataset openPackage openSource packageRun parseDuration parseTime parseTimeRange regularGrid resumeTraining sameUnits scoreForecast silentProgress syntheticSource train writePackage"`,
     );
   });
 
