@@ -87,6 +87,10 @@ export function dtypeName(value: number): DType {
   return name;
 }
 
+export function formatName(value: number): MemoryFormat {
+  return (Object.keys(FORMAT_CODES) as MemoryFormat[]).find((name) => FORMAT_CODES[name] === value) ?? "contiguous";
+}
+
 export function layoutName(value: number): Layout {
   return (Object.keys(LAYOUT_CODES) as Layout[]).find((name) => LAYOUT_CODES[name] === value) ?? "strided";
 }

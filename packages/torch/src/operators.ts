@@ -7,6 +7,7 @@ import { didYouMean, TorchError } from "./errors.js";
 import { adopt, type TensorHandle } from "./handles.js";
 import { native } from "./native.js";
 import { type Argument, GeneratorHandle, type Overload, parseOperator, toNative } from "./schema.js";
+import { recorder } from "./trace/recorder.js";
 
 /** A name and the overloads that may be meant by it. */
 export interface OperatorEntry {
@@ -24,6 +25,19 @@ export function operatorEntry(name: string): OperatorEntry {
     entries.set(name, entry);
   }
   return entry;
+}
+
+const named = new Map<string, Overload | null>();
+
+/** The overload of a full name such as `aten::add.Tensor`, or null when this libtorch has none. */
+export function findOverload(name: string): Overload | null {
+  let overload = named.get(name);
+  if (overload === undefined) {
+    const found = native.operator(name);
+    overload = found === null ? null : parseOperator(found);
+    named.set(name, overload);
+  }
+  return overload;
 }
 
 function lookUp(entry: OperatorEntry): readonly Overload[] {
@@ -57,6 +71,12 @@ export function invoke(entry: OperatorEntry, given: readonly unknown[]): unknown
 
 /** Calls one overload with arguments in schema order (undefined = default). The single gate to the native half. */
 export function callOperator(overload: Overload, args: readonly unknown[]): unknown {
+  const result = dispatch(overload, args);
+  if (recorder !== null) recorder.called(overload, args, result);
+  return result;
+}
+
+function dispatch(overload: Overload, args: readonly unknown[]): unknown {
   const specs = overload.arguments;
   let count = args.length;
   while (count > 0 && args[count - 1] === undefined) count--;

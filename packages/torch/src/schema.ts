@@ -38,6 +38,8 @@ export interface Argument {
   readonly camelName: string;
   readonly type: ArgumentType;
   readonly hasDefault: boolean;
+  /** The default as libtorch prints it. */
+  readonly defaultText: string | undefined;
   readonly keywordOnly: boolean;
   readonly out: boolean;
 }
@@ -83,6 +85,7 @@ export function parseOperator(op: NativeOperator): Overload {
     camelName: camelCase(a.name),
     type: parseType(a.type),
     hasDefault: a.hasDefault,
+    defaultText: a.defaultText,
     keywordOnly: a.keywordOnly,
     out: a.out,
   }));

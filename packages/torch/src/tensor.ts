@@ -20,6 +20,7 @@ import { type Index, indexTensor } from "./indexing.js";
 import { counters, native, SCRATCH } from "./native.js";
 import { installMethods, invoke, operatorEntry } from "./operators.js";
 import { formatTensor } from "./print.js";
+import { recorder } from "./trace/recorder.js";
 
 /** Numbers nested as deep as a tensor has dimensions. int64 values are bigint where they need to be. */
 export type NestedNumbers = number | bigint | boolean | NestedNumbers[];
@@ -153,6 +154,7 @@ export class Tensor extends TensorHandle implements Disposable {
    * @throws TorchError when there are more elements, or for an int64 beyond 2^53, which no JavaScript number holds.
    */
   item(): number {
+    if (recorder !== null) recorder.read(this, "item");
     return native.item(this.handle);
   }
 
@@ -162,6 +164,7 @@ export class Tensor extends TensorHandle implements Disposable {
    * BigInt64Array, complex numbers as real and imaginary part in turn.
    */
   toTypedArray(options: { readonly copy?: boolean } = {}): TypedArray {
+    if (recorder !== null) recorder.read(this, "toTypedArray");
     const { dtype } = this;
     if (options.copy === false) {
       const buffer = native.memory(this.handle);
