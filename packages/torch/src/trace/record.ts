@@ -46,9 +46,9 @@ export interface Recording {
   readonly owned: readonly Tensor[];
 }
 
-const fail = (message: string, operator?: string): never => {
+function fail(message: string, operator?: string): never {
   throw new TorchError(message, { code: "ERR_TORCH_TRACE", ...(operator === undefined ? {} : { operator }) });
-};
+}
 
 /** Where a call was made, for messages. */
 export const inModule = (path: string): string => (path === "" ? "" : ` in ${path}`);
@@ -216,7 +216,7 @@ class Tracer implements Recorder {
       ? findOverload(variant === undefined ? base.slice(0, -1) : `${base.slice(0, -1)}.${variant}`)
       : null;
     if (target === null || functional === null || functional.arguments.length !== overload.arguments.length) {
-      return fail(`${overload.name} is called${inModule(path)}; a trace cannot follow what it writes`, overload.name);
+      fail(`${overload.name} is called${inModule(path)}; a trace cannot follow what it writes`, overload.name);
     }
     const before = this.#slots.get(target.handle)!.index;
     const { kind, memory, name } = this.values[before]!;
