@@ -60,6 +60,8 @@ export type { Field, Source, VariableInfo } from "./sources/source.js";
 export { syntheticSource } from "./sources/synthetic.js";
 // Named tensors
 export { NamedTensor } from "./tensor/named-tensor.js";
+// Trackers
+export { Trackers } from "./tracking/trackers.js";
 // Training
 export type { EpochRecord, StepRecord, TrainingCallback } from "./training/callbacks.js";
 export {

@@ -74,6 +74,14 @@ export function addTrainFlags(command: Command): void {
     .addOption(integerOption("--seed <n>", "of weights and of the order of samples (default: 42)", { min: 0 }))
     .addOption(threadsOption());
   command
+    .optionsGroup("Trackers:")
+    .addOption(
+      listOption("--trackers <names>", "one or more, separated by commas (tensorboard, mlflow) (default: tensorboard)"),
+    )
+    .option("--mlflow-uri <uri>", "MLflow server (default: MLFLOW_TRACKING_URI)")
+    .option("--mlflow-experiment <name>", "experiment in MLflow (default: MLFLOW_EXPERIMENT_NAME, else foehn)")
+    .option("--registered-model <name>", "register the package in MLflow as a version of this model");
+  command
     .optionsGroup("Run and package:")
     .option("--config <file>", "these options in a file: YAML, TOML or JSON, with _ for -; flags go over it")
     .option("--resume <run>", "go on with this run folder; only --epochs, --device and --threads may change")

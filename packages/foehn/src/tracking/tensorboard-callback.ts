@@ -1,7 +1,16 @@
 // Shows a training in TensorBoard: losses and learning rate by step, validation by epoch with RMSE by variable and lead, the options as
 // hyper-parameters. Listens through the trainer's callback interface; training knows nothing of it.
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { EpochRecord, StepRecord, TrainingCallback, TrainingEnd, TrainingStart } from "../training/callbacks.js";
+import type {
+  EpochRecord,
+  FigureRecord,
+  ScalarsRecord,
+  StepRecord,
+  TrainingCallback,
+  TrainingEnd,
+  TrainingStart,
+} from "../training/callbacks.js";
 import { EventWriter } from "./event-writer.js";
 import { flattenHparams } from "./hparams.js";
 
@@ -56,6 +65,14 @@ export function tensorboardCallback(options: TensorboardCallbackOptions = {}): T
           writer.addScalar(`rmse_${feature}/${leadTag(i)}`, value, record.step);
       }
       writer.flush();
+    },
+    onScalars(record: ScalarsRecord) {
+      for (const [tag, value] of Object.entries(record.values)) writer?.addScalar(tag, value, record.step);
+      writer?.flush();
+    },
+    onFigure(record: FigureRecord) {
+      writer?.addImage(record.tag, readFileSync(record.path), record.step);
+      writer?.flush();
     },
     onEnd(end: TrainingEnd) {
       // After an interrupt the run can go on: it is neither a success nor a failure.

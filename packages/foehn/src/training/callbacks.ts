@@ -75,6 +75,8 @@ export interface TrainingEnd {
 
 /** Somebody who follows a training. Every member is optional; promises are awaited, errors stop the training. */
 export interface TrainingCallback {
+  /** Called before anything is read or written. @throws ConfigError when the options do not suffice for this one */
+  check?(options: TrainOptions): void;
   onStart?(start: TrainingStart): void | Promise<void>;
   onStep?(record: StepRecord): void | Promise<void>;
   onEpoch?(record: EpochRecord): void | Promise<void>;

@@ -8,6 +8,7 @@ import { modelOptions } from "./options/model.js";
 import { observerOptions } from "./options/observers.js";
 import { optimisationOptions } from "./options/optimisation.js";
 import { runOptions } from "./options/run.js";
+import { trackerOptions } from "./options/trackers.js";
 import { getStrategy } from "./strategies/registry.js";
 
 /** Schema of all options. Unknown keys are refused. */
@@ -16,6 +17,7 @@ export const trainOptionsSchema = z.strictObject({
   ...modelOptions,
   ...optimisationOptions,
   ...observerOptions,
+  ...trackerOptions,
   ...runOptions,
 });
 

@@ -48,6 +48,7 @@ export interface TrainHooks {
 export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): Promise<TrainResult> {
   const options = resolveModelSettings(parseTrainOptions(input));
   const watchers = chooseObservers(options);
+  for (const callback of hooks.callbacks ?? []) callback.check?.(options);
   return withDataset(options, hooks, async (splits) => {
     if (splits.train.length === 0) {
       throw new ConfigError("the training split has no samples", {
@@ -93,6 +94,7 @@ export async function resumeTraining(
   const run = await readRunFolder(runDir);
   const options = parseTrainOptions({ ...run.options, ...changes }, join(runDir, "config.json"));
   const watchers = chooseObservers(options);
+  for (const callback of hooks.callbacks ?? []) callback.check?.(options);
   const checkpoint = await new CheckpointFolder(join(runDir, "checkpoints")).load<TrainingState>("last");
   return withDataset(options, hooks, async (splits) => {
     checkSameDataset((await readDatasetRecord(runDir)).info, splits.info);

@@ -68,16 +68,24 @@ async function trainAndPackage(console: Console, flags: Flags & GlobalOptions, c
   }
   const settings = toSnakeCase(given);
   const { train, resumeTraining } = await import("../../training/train.js");
-  const { tensorboardCallback } = await import("../../tracking/tensorboard-callback.js");
-  const result = await withInterrupt((signal) => {
-    const hooks: TrainHooks = { signal, progress: console.progress(), callbacks: [tensorboardCallback()] };
-    if (resume !== undefined) return resumeTraining(resume, settings, hooks);
-    return config === undefined ? train(settings as TrainOptionsInput, hooks) : trainFromFile(config, settings, hooks);
-  });
+  const { Trackers } = await import("../../tracking/trackers.js");
+  const progress = console.progress();
+  const trackers = new Trackers({ progress });
   try {
-    await finish(console, result, flags);
+    const result = await withInterrupt((signal) => {
+      const hooks: TrainHooks = { signal, progress, callbacks: [trackers] };
+      if (resume !== undefined) return resumeTraining(resume, settings, hooks);
+      return config === undefined
+        ? train(settings as TrainOptionsInput, hooks)
+        : trainFromFile(config, settings, hooks);
+    });
+    try {
+      await trackers.onPackage(await finish(console, result, flags));
+    } finally {
+      result.network.dispose();
+    }
   } finally {
-    result.network.dispose();
+    await trackers.close();
   }
 }
 
@@ -88,8 +96,8 @@ async function trainFromFile(file: string, settings: Record<string, unknown>, ho
   return train(loadConfig(file, trainOptionsSchema, settings) as TrainOptionsInput, hooks);
 }
 
-/** The package, and what there is to say at the end. */
-async function finish(console: Console, result: TrainResult, flags: OwnFlags): Promise<void> {
+/** Writes the package and says what there is to say at the end. @returns the package's path */
+async function finish(console: Console, result: TrainResult, flags: OwnFlags): Promise<string> {
   const { packageRun } = await import("../../hub/package-run.js");
   const inRun = flags.output === undefined;
   const path = await packageRun(result, flags.output ?? join(result.runDir, "package"), {
@@ -120,6 +128,7 @@ async function finish(console: Console, result: TrainResult, flags: OwnFlags): P
   }
   rows.push(["next", `foehn score ${path} --data … -n 12`]);
   console.result(value, table(rows));
+  return path;
 }
 
 function bestEpoch({ history }: TrainResult): TrainResult["history"][number] | undefined {

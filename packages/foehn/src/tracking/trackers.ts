@@ -1,0 +1,106 @@
+// The trackers that a run's options ask for, as one callback: TensorBoard event files, MLflow. Training knows only the callback.
+
+import { ConfigError } from "../core/errors.js";
+import { type Progress, silentProgress } from "../core/progress.js";
+import type {
+  EpochRecord,
+  FigureRecord,
+  ScalarsRecord,
+  StepRecord,
+  TrainingCallback,
+  TrainingEnd,
+  TrainingStart,
+} from "../training/callbacks.js";
+import type { TrainOptions } from "../training/options.js";
+import { MlflowClient } from "./mlflow/client.js";
+import { MlflowTracker } from "./mlflow/mlflow-callback.js";
+import { tensorboardCallback } from "./tensorboard-callback.js";
+
+/**
+ * Follows a training for the trackers in its options. Close it after `onPackage`, whatever happened.
+ *
+ * ```ts
+ * const trackers = new Trackers();
+ * try {
+ *   const run = await train({ dataset: "dummy", trackers: ["tensorboard", "mlflow"], mlflow_uri: "http://localhost:5000" }, {
+ *     callbacks: [trackers],
+ *   });
+ *   await trackers.onPackage(await packageRun(run, "my-model"));
+ * } finally {
+ *   await trackers.close();
+ * }
+ * ```
+ */
+export class Trackers implements TrainingCallback {
+  readonly #note: (line: string) => void;
+  #callbacks: TrainingCallback[] = [];
+  #mlflow: MlflowTracker | undefined;
+
+  constructor(options: { readonly progress?: Progress } = {}) {
+    const { progress = silentProgress } = options;
+    this.#note = (line) => progress.note(line);
+  }
+
+  /** @throws ConfigError when MLflow is asked for and no server is named, before anything is written */
+  check(options: TrainOptions): void {
+    if (options.trackers.includes("mlflow")) new MlflowClient({ uri: mlflowUri(options) });
+  }
+
+  async onStart(start: TrainingStart): Promise<void> {
+    const { options } = start;
+    if (options.trackers.includes("tensorboard")) this.#callbacks.push(tensorboardCallback());
+    if (options.trackers.includes("mlflow")) {
+      this.#mlflow = mlflowFor(options, this.#note);
+      this.#callbacks.push(this.#mlflow);
+    }
+    for (const callback of this.#callbacks) await callback.onStart?.(start);
+  }
+
+  async onStep(record: StepRecord): Promise<void> {
+    for (const callback of this.#callbacks) await callback.onStep?.(record);
+  }
+
+  async onEpoch(record: EpochRecord): Promise<void> {
+    for (const callback of this.#callbacks) await callback.onEpoch?.(record);
+  }
+
+  async onScalars(record: ScalarsRecord): Promise<void> {
+    for (const callback of this.#callbacks) await callback.onScalars?.(record);
+  }
+
+  async onFigure(record: FigureRecord): Promise<void> {
+    for (const callback of this.#callbacks) await callback.onFigure?.(record);
+  }
+
+  async onEnd(end: TrainingEnd): Promise<void> {
+    for (const callback of this.#callbacks) await callback.onEnd?.(end);
+  }
+
+  /** Tells the trackers of the package that the run ended in. */
+  async onPackage(directory: string): Promise<void> {
+    await this.#mlflow?.onPackage(directory);
+  }
+
+  /** Sends what is not sent yet, for ten seconds at most; the rest stays in the run folder. */
+  async close(): Promise<void> {
+    await this.#mlflow?.close();
+  }
+}
+
+/** The MLflow tracker of a run's options. */
+function mlflowFor(options: TrainOptions, note: (line: string) => void): MlflowTracker {
+  return new MlflowTracker({
+    uri: mlflowUri(options),
+    experiment: options.mlflow_experiment ?? process.env.MLFLOW_EXPERIMENT_NAME,
+    registeredModel: options.registered_model ?? undefined,
+    note,
+  });
+}
+
+function mlflowUri(options: TrainOptions): string {
+  const uri = options.mlflow_uri ?? process.env.MLFLOW_TRACKING_URI;
+  if (uri) return uri;
+  throw new ConfigError("the tracker mlflow needs the address of a server", {
+    hint: "set MLFLOW_TRACKING_URI, or pass --mlflow-uri http://localhost:5000",
+  });
+}
