@@ -44,7 +44,9 @@ export function addTrainFlags(command: Command): void {
     );
   command
     .optionsGroup("Optimisation:")
-    .addOption(choiceOption("--loss <name>", "what to minimise", ["mse", "mae"]))
+    .option("--loss <name>", "mse, mae, huber, smooth_l1, scaled, spectral, crps, nll or crps_gauss (default: mse)")
+    .addOption(settingOption("--loss-settings <key=value>", "a setting of the loss, such as latitude_weights=true"))
+    .option("--loss-conf <file>", "a loss with settings, or a weighted list: YAML, TOML or JSON; instead of --loss")
     .addOption(integerOption("--epochs <n>", "passes over the training data (default: 200)", { min: 1 }))
     .addOption(numberOption("--lr <x>", "learning rate of AdamW (default: 0.001)", { min: 0, above: true }))
     .addOption(numberOption("--weight-decay <x>", "of AdamW (default: 0.01)", { min: 0 }))

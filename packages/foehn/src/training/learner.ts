@@ -7,7 +7,8 @@ import { NumericalError } from "../core/errors.js";
 import type { DatasetInfo, ItemBatch } from "../datasets/dataset.js";
 import type { Network } from "../models/network.js";
 import type { Checkpoint } from "./checkpoints.js";
-import { WeightedLoss } from "./losses/weighted-loss.js";
+import { type Loss, lossContext } from "./losses/loss.js";
+import { createLoss } from "./losses/registry.js";
 import type { TrainOptions } from "./options.js";
 import { type Precision, withPrecision } from "./precision.js";
 import { prepareRollout, type RolloutContext, rollout } from "./rollout.js";
@@ -27,7 +28,7 @@ export interface LearnerInput {
 /** Trains a network batch by batch. */
 export class Learner {
   readonly network: Network;
-  readonly loss: WeightedLoss;
+  readonly loss: Loss;
   readonly context: RolloutContext;
   /** Null for a network without weights. */
   readonly optimizer: optim.AdamW | null;
@@ -46,11 +47,7 @@ export class Learner {
       numInterSteps: options.num_inter_steps,
       device,
     });
-    this.loss = new WeightedLoss(options.loss, {
-      weights: info.features.map((feature) => feature.weight),
-      diffStd: info.features.map((feature) => info.diffStats[feature.name]?.std ?? 1),
-      interiorMask: this.context.statics.interiorMask.tensor,
-    });
+    this.loss = createLoss(options.loss, lossContext(info, this.context.statics.interiorMask.tensor));
     const parameters = network.parameters();
     this.optimizer =
       parameters.length === 0

@@ -3,21 +3,24 @@
 
 import { join } from "node:path";
 import * as torch from "@foehn/torch";
-import { loadConfig } from "../core/config.js";
 import { cacheFolder } from "../core/environment.js";
 import { ConfigError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
 import type { DatasetInfo, DatasetSplits } from "../datasets/dataset.js";
 import { openDataset } from "../datasets/registry.js";
 import type { Network } from "../models/network.js";
-import { createNetwork, networks } from "../models/registry.js";
+import { createNetwork } from "../models/registry.js";
 import type { TrainingCallback } from "./callbacks.js";
 import { CheckpointFolder } from "./checkpoints.js";
 import { checkSameDataset, readDatasetRecord } from "./dataset-record.js";
+import { lossContext } from "./losses/loss.js";
+import { createLoss } from "./losses/registry.js";
 import { type ChosenObserver, observers } from "./observer.js";
 import { parseTrainOptions, type TrainOptions, type TrainOptionsInput } from "./options.js";
 import { resolveDevice, resolvePrecision } from "./precision.js";
 import { collectProvenance } from "./provenance.js";
+import { resolveFiles } from "./resolve-files.js";
+import { staticTensors } from "./rollout.js";
 import { createRunFolder, newRunId, readRunFolder } from "./run-folder.js";
 import type { TrainingState } from "./state.js";
 import { numInputFeatures } from "./step.js";
@@ -46,7 +49,7 @@ export interface TrainHooks {
  * disk is full, InterruptedError after an abort: then the last good checkpoint is in the run folder
  */
 export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): Promise<TrainResult> {
-  const options = resolveModelSettings(parseTrainOptions(input));
+  const options = resolveFiles(parseTrainOptions(input));
   const watchers = chooseObservers(options);
   for (const callback of hooks.callbacks ?? []) callback.check?.(options);
   return withDataset(options, hooks, async (splits) => {
@@ -55,6 +58,7 @@ export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): P
         hint: "widen its period, or lower num_input_steps and num_pred_steps_train",
       });
     }
+    checkLoss(options, splits.info);
     useThreads(options.threads);
     const device = resolveDevice(options.device);
     const precision = resolvePrecision(options.precision, device);
@@ -133,18 +137,11 @@ export function createNetworkFor(options: TrainOptions, info: DatasetInfo): Netw
   return createNetwork(options.model, features, info.features.length, options.model_settings, info.grid.shape);
 }
 
-/** Reads `model_conf` and checks the settings, so that the run folder holds what was used. */
-function resolveModelSettings(options: TrainOptions): TrainOptions {
-  const schema = networks.get(options.model).settings;
-  const file = options.model_conf === null ? {} : loadConfig(options.model_conf, schema);
-  const given = { ...(file as object), ...options.model_settings };
-  const checked = schema.safeParse(given);
-  // A wrong setting is reported by createNetwork, with its place.
-  return {
-    ...options,
-    model: networks.get(options.model).modelName,
-    model_settings: checked.success ? { ...checked.data } : given,
-  };
+/** A loss that does not fit the data is refused before anything is written. */
+function checkLoss(options: TrainOptions, info: DatasetInfo): void {
+  torch.scope(() =>
+    createLoss(options.loss, lossContext(info, staticTensors(info, "cpu").interiorMask.tensor)).dispose(),
+  );
 }
 
 async function withDataset<T>(

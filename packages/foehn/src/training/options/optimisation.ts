@@ -1,7 +1,7 @@
 // Options of the optimisation: loss, optimiser, schedule, when to validate and when to stop.
 
 import { z } from "zod";
-import { lossKinds } from "../losses/loss.js";
+import { lossSpecSchema } from "../losses/registry.js";
 import { count, optionalCount } from "./counts.js";
 
 /** Values of `--scheduler`. */
@@ -9,7 +9,9 @@ export const schedulerNames = ["constant", "step", "cosine"] as const;
 
 /** Keys of the schema. */
 export const optimisationOptions = {
-  loss: z.enum(lossKinds).default("mse"),
+  loss: lossSpecSchema.default("mse").describe("name, block {name, …settings}, or a list of blocks with weights"),
+  loss_conf: z.string().nullable().default(null).describe("file with the same as loss, instead of it"),
+  loss_settings: z.record(z.string(), z.unknown()).default({}).describe("settings of the loss that `loss` names"),
   lr: z.number().positive().default(1e-3),
   weight_decay: z.number().nonnegative().default(0.01),
   betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.95]),

@@ -1,0 +1,145 @@
+// Losses by name, and what a file may say about them: a name, a block of settings, or a list of blocks, which is a weighted sum.
+// py4cast's form `{class, weight, params}` is read as well. A plugin adds its own with `losses.register`.
+
+import type { Tensor } from "@foehn/torch";
+import { z } from "zod";
+import { validateSettings } from "../../core/config.js";
+import { ConfigError } from "../../core/errors.js";
+import { didYouMean } from "../../core/suggest.js";
+import type { NamedTensor } from "../../tensor/named-tensor.js";
+import { crpsLoss } from "./crps-loss.js";
+import type { LossDefinition } from "./definition.js";
+import { gaussianLosses } from "./gaussian-losses.js";
+import type { Loss, LossContext } from "./loss.js";
+import { scaledLoss } from "./scaled-loss.js";
+import { spectralLoss } from "./spectral-loss.js";
+import { weightedLosses } from "./weighted-loss.js";
+
+const block = z
+  .looseObject({
+    name: z.string().optional().describe("name of a loss; its settings follow as keys"),
+    class: z.string().optional().describe("py4cast's word for name"),
+    weight: z.number().optional().describe("factor in a sum"),
+    params: z.record(z.string(), z.unknown()).optional().describe("settings, as py4cast writes them"),
+  })
+  .describe("one loss");
+
+/** What a file says about the loss. */
+export const lossSpecSchema = z.union([z.string(), block, z.array(block).min(1)]);
+/** A name, a block, or blocks that add up. */
+export type LossSpec = z.infer<typeof lossSpecSchema>;
+type Block = z.infer<typeof block>;
+
+/** Losses by name; case, dashes and underscores do not matter. */
+export class LossRegistry {
+  readonly #definitions = new Map<string, LossDefinition>();
+
+  /** Adds a loss. @throws ConfigError when its name is taken */
+  register<S>(definition: LossDefinition<S>): void {
+    for (const name of [definition.name, ...(definition.aliases ?? [])]) {
+      const known = this.#definitions.get(canonical(name));
+      if (known !== undefined) {
+        throw new ConfigError(`two losses are called "${name}": "${known.summary}" and "${definition.summary}"`, {
+          hint: "rename one",
+        });
+      }
+      // Only `createLoss` calls `create`, with settings that this definition's own schema has checked.
+      this.#definitions.set(canonical(name), definition as unknown as LossDefinition);
+    }
+  }
+
+  /** @throws ConfigError with the nearest names */
+  get(name: string): LossDefinition {
+    const found = this.#definitions.get(canonical(name));
+    if (found !== undefined) return found;
+    const names = this.list().map((item) => item.name);
+    throw new ConfigError(`unknown loss "${name}"`, {
+      hint: `${didYouMean(name, names)} Known losses: ${names.join(", ")}.`.trim(),
+    });
+  }
+
+  /** All of them, in the order of their registration. */
+  list(): LossDefinition[] {
+    return [...new Set(this.#definitions.values())];
+  }
+}
+
+/** The losses that training uses. */
+export const losses = new LossRegistry();
+for (const definition of weightedLosses) losses.register(definition);
+losses.register(scaledLoss);
+losses.register(spectralLoss);
+losses.register(crpsLoss);
+for (const definition of gaussianLosses) losses.register(definition);
+
+/** One part of a loss, checked. */
+export interface LossPart {
+  readonly definition: LossDefinition;
+  readonly weight: number;
+  readonly settings: unknown;
+}
+
+/** The parts of a specification. @throws ConfigError for an unknown name or setting */
+export function lossParts(spec: LossSpec, where = "loss"): LossPart[] {
+  const blocks = typeof spec === "string" ? [{ name: spec }] : Array.isArray(spec) ? spec : [spec];
+  return blocks.map((given, i) => part(given, blocks.length === 1 ? where : `${where}.${i}`));
+}
+
+/** Makes a loss. @throws ConfigError for a name, setting or feature that is not there */
+export function createLoss(spec: LossSpec, context: LossContext): Loss {
+  const parts = lossParts(spec).map(({ definition, weight, settings }) => ({
+    weight,
+    loss: definition.create(settings as never, context),
+  }));
+  const [only] = parts;
+  return parts.length === 1 && only!.weight === 1 ? only!.loss : new CombinedLoss(parts);
+}
+
+/** Σ weight · loss. */
+class CombinedLoss implements Loss {
+  readonly #parts: readonly { readonly weight: number; readonly loss: Loss }[];
+
+  constructor(parts: readonly { readonly weight: number; readonly loss: Loss }[]) {
+    this.#parts = parts;
+  }
+
+  forward(prediction: NamedTensor, target: NamedTensor, mask?: Tensor): Tensor {
+    const terms = this.#parts.map(({ weight, loss }) => loss.forward(prediction, target, mask).mul(weight));
+    return terms.reduce((sum, term) => sum.add(term));
+  }
+
+  dispose(): void {
+    for (const { loss } of this.#parts) loss.dispose();
+  }
+}
+
+function part(given: Block, where: string): LossPart {
+  const { name, class: className, weight = 1, params = {}, ...rest } = given;
+  const spelt = name ?? className;
+  if (spelt === undefined) throw new ConfigError(`${where}: expected the name of a loss`, { hint: "add name: mse" });
+  const settings: Record<string, unknown> = { ...params, ...rest };
+  // py4cast names a class that weights or scales, and the point-wise measure as its parameter.
+  let wanted = spelt;
+  if (canonical(spelt) === "weightedloss") {
+    wanted = String(settings.loss ?? "mse");
+    forget(settings, "loss", "reduction");
+  } else if (canonical(spelt) === "scaledloss") {
+    wanted = "scaled";
+    if (settings.loss !== undefined) settings.measure = losses.get(String(settings.loss)).name;
+    forget(settings, "loss", "reduction");
+  }
+  const definition = losses.get(wanted);
+  return {
+    definition,
+    weight,
+    settings: validateSettings(definition.settings, settings, `${where} ${definition.name}`),
+  };
+}
+
+function forget(settings: Record<string, unknown>, ...keys: readonly string[]): void {
+  for (const key of keys) delete settings[key];
+}
+
+function canonical(name: string): string {
+  return name.toLowerCase().replace(/[-_ ]/g, "");
+}
