@@ -7,6 +7,7 @@ import { didYouMean } from "../core/suggest.js";
 import type { InputShape, Network, NetworkClass, NetworkSettings } from "./network.js";
 import { HalfUNet } from "./zoo/half-unet.js";
 import { Persistence } from "./zoo/persistence.js";
+import { Segformer } from "./zoo/segformer/segformer.js";
 
 /** Networks by name. Names are compared without case, dashes and underscores: `HalfUNet`, `half-unet` and `halfunet` are one. */
 export class NetworkRegistry {
@@ -48,6 +49,7 @@ export class NetworkRegistry {
 export const networks = new NetworkRegistry();
 networks.register(HalfUNet);
 networks.register(Persistence);
+networks.register(Segformer);
 
 /**
  * Makes a network with fresh weights.
