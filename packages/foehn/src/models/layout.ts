@@ -17,6 +17,11 @@ export function featuresLast(y: Tensor): Tensor {
   return y.permute([0, 2, 3, 1]);
 }
 
+/** Joins (B, F, H, W) tensors along the features; the result is channels-last whatever the inputs are. */
+export function catFeatures(tensors: readonly Tensor[]): Tensor {
+  return featuresSecond(torch.cat(tensors.map(featuresLast), { dim: -1 }), "channels_last");
+}
+
 /** Each size rounded up to a multiple. */
 export function paddedShape(shape: readonly number[], multiple: number): number[] {
   return shape.map((size) => Math.ceil(size / multiple) * multiple);

@@ -55,6 +55,12 @@ export abstract class Network extends nn.Module {
   /** From (B, H, W, F) to (B, H, W, Fout): features last on both sides. Graph networks: (B, N, F) to (B, N, Fout). */
   abstract override forward(x: Tensor): Tensor;
 
+  /**
+   * Reads the weights that the settings name, such as a pretrained encoder. Called once, before a training that starts from nothing;
+   * checkpoints and packages bring all weights with them. Default: none.
+   */
+  loadInitialWeights(): void {}
+
   /** Reshapes the static tensors once, before training or a forecast. Default: unchanged. */
   transformStatics(statics: StaticTensors): StaticTensors {
     return statics;

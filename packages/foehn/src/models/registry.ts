@@ -5,9 +5,15 @@ import { validateSettings } from "../core/config.js";
 import { ConfigError, UsageError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
 import type { InputShape, Network, NetworkClass, NetworkSettings } from "./network.js";
+import { Afno } from "./zoo/afno.js";
+import { CustomUNet } from "./zoo/custom-unet.js";
+import { DeepLabV3 } from "./zoo/deeplab-v3.js";
+import { DeepLabV3Plus } from "./zoo/deeplab-v3-plus.js";
 import { HalfUNet } from "./zoo/half-unet.js";
+import { Identity } from "./zoo/identity.js";
 import { Persistence } from "./zoo/persistence.js";
 import { Segformer } from "./zoo/segformer/segformer.js";
+import { UNet } from "./zoo/unet.js";
 
 /** Networks by name. Names are compared without case, dashes and underscores: `HalfUNet`, `half-unet` and `halfunet` are one. */
 export class NetworkRegistry {
@@ -47,9 +53,15 @@ export class NetworkRegistry {
 
 /** The registry that training, packages and the command line use. */
 export const networks = new NetworkRegistry();
+networks.register(Afno);
+networks.register(CustomUNet);
+networks.register(DeepLabV3);
+networks.register(DeepLabV3Plus);
 networks.register(HalfUNet);
+networks.register(Identity);
 networks.register(Persistence);
 networks.register(Segformer);
+networks.register(UNet);
 
 /**
  * Makes a network with fresh weights.

@@ -1,6 +1,6 @@
 // State dicts in files of several dialects, brought to the keys of a network here:
-//   *.safetensors            as it is
-//   *.pt, *.pth, *.ckpt      a plain state dict, or a checkpoint with one under `state_dict`, `model_state_dict` or `model`
+//   *.safetensors           as it is
+//   *.pt, *.pth, *.ckpt, …  a plain state dict, or a checkpoint with one under `state_dict`, `model_state_dict`, `model_state` or `model`
 // Wrappers put a prefix before every key: Lightning modules `model.`, DDP `module.`, torch.compile `_orig_mod.`. Prefixes are taken
 // off while no key is known; keys of the wrapper itself (losses, statistics, masks) are left out then.
 // Nothing in a file is executed.
@@ -9,7 +9,7 @@ import * as torch from "@foehn/torch";
 import { Tensor } from "@foehn/torch";
 import { FormatError } from "../core/errors.js";
 
-const CONTAINERS = ["state_dict", "model_state_dict", "model"];
+const CONTAINERS = ["state_dict", "model_state_dict", "model_state", "model"];
 const PREFIXES = ["model.", "module.", "_orig_mod."];
 const MAX_WRAPPERS = 4;
 

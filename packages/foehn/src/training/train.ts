@@ -65,6 +65,7 @@ export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): P
     torch.manualSeed(options.seed);
     const network = createNetworkFor(options, splits.info);
     if (options.load_weights !== null) loadWeights(network, options.load_weights);
+    else network.loadInitialWeights();
     const now = hooks.now?.() ?? Math.floor(Date.now() / 1000);
     const id = newRunId(options, now);
     const runDir = await createRunFolder({

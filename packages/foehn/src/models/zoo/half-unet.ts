@@ -6,8 +6,8 @@ import * as torch from "@foehn/torch";
 import { nn, type Tensor } from "@foehn/torch";
 import { z } from "zod";
 import { ConfigError } from "../../core/errors.js";
-import { centreCrop, centrePad, featuresLast, featuresSecond, paddedShape } from "../layout.js";
-import { type InputShape, type ModelType, Network } from "../network.js";
+import type { InputShape, ModelType } from "../network.js";
+import { PaddedNetwork } from "../padded-network.js";
 import { GhostModule } from "./ghost-module.js";
 
 /** Four 2×2 poolings: sizes must be multiples of this, by nature or by padding. */
@@ -38,7 +38,7 @@ const settingsSchema = z
 export type HalfUNetSettings = z.infer<typeof settingsSchema>;
 
 /** (B, H, W, F) → (B, H, W, Fout). */
-export class HalfUNet extends Network {
+export class HalfUNet extends PaddedNetwork {
   static readonly modelName = "halfunet";
   static readonly modelType: ModelType = "convolutional";
   static readonly onnxSupported = true;
@@ -60,13 +60,11 @@ export class HalfUNet extends Network {
   readonly decoder: nn.Sequential;
   readonly outconv: nn.Conv2d;
   readonly activation: nn.UnaryModule;
-  readonly #autopad: boolean;
 
   constructor(numInputFeatures: number, numOutputFeatures: number, settings: HalfUNetSettings, inputShape: InputShape) {
-    super(numInputFeatures, numOutputFeatures, settings, inputShape);
-    this.#autopad = settings.autopad_enabled;
-    const size = this.#autopad ? paddedShape(inputShape, MULTIPLE) : inputShape;
-    this.#checkShape(size);
+    const rule = { multiple: MULTIPLE, autopad: settings.autopad_enabled };
+    super(numInputFeatures, numOutputFeatures, settings, inputShape, rule);
+    const size = this.paddedShape;
     const width = settings.num_filters;
     this.encoder1 = block("enc1", numInputFeatures, settings, size);
     this.encoder2 = block("enc2", width, settings, scaled(size, 2));
@@ -78,14 +76,7 @@ export class HalfUNet extends Network {
     this.activation = activationNamed(settings.last_activation);
   }
 
-  override forward(input: Tensor): Tensor {
-    const shape = input.shape.slice(1, 3);
-    let x = featuresSecond(input, this.activationLayout);
-    if (this.#autopad) x = centrePad(x, paddedShape(shape, MULTIPLE));
-    else this.#checkShape(shape);
-
-    this.#checkStatistics(x);
-
+  protected override compute(x: Tensor): Tensor {
     const e1 = this.encoder1.forward(x);
     const e2 = this.encoder2.forward(this.pool1.forward(e1));
     const e3 = this.encoder3.forward(this.pool2.forward(e2));
@@ -96,24 +87,7 @@ export class HalfUNet extends Network {
     sum.add_(this.up3.forward(e3));
     sum.add_(this.up4.forward(e4));
     sum.add_(this.up5.forward(e5));
-    const y = this.activation.forward(this.outconv.forward(this.decoder.forward(sum)));
-    return featuresLast(centreCrop(y, shape));
-  }
-
-  /** The deepest stage normalises over batch and space; with one value there its variance is 0/0, which poisons the weights. */
-  #checkStatistics(x: Tensor): void {
-    const [batch, , height, width] = x.shape as [number, number, number, number];
-    if (!this.training || batch * height * width > MULTIPLE * MULTIPLE) return;
-    throw new ConfigError(`halfunet cannot train on one sample of ${height}×${width} at a time`, {
-      hint: "use batch_size 2 or more, or a larger grid",
-    });
-  }
-
-  #checkShape(shape: readonly number[]): void {
-    if (shape.length === 2 && shape.every((size) => size > 0 && size % MULTIPLE === 0)) return;
-    throw new ConfigError(`halfunet cannot take a ${shape.join("×")} grid: sizes must be multiples of ${MULTIPLE}`, {
-      hint: "set autopad_enabled to true, or crop the grid in the dataset's config",
-    });
+    return this.activation.forward(this.outconv.forward(this.decoder.forward(sum)));
   }
 }
 
