@@ -62,7 +62,7 @@ export class Afno extends PaddedNetwork {
     const rule = { multiple: patch, autopad: settings.autopad_enabled, normStride: 0 };
     super(numInputFeatures, numOutputFeatures, settings, inputShape, rule);
     this.#patch = patch;
-    this.#tokens = this.paddedShape.map((size) => size / patch) as [number, number];
+    this.#tokens = [this.paddedShape[0] / patch, this.paddedShape[1] / patch];
     this.pos_embed = new nn.Parameter(torch.zeros([1, this.#tokens[0] * this.#tokens[1], features]));
     this.patch_embed = new PatchEmbed(numInputFeatures, features, patch);
     this.pos_drop = new nn.Dropout(drop_rate);
