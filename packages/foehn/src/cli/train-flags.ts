@@ -23,6 +23,8 @@ export function addTrainFlags(command: Command): void {
     .option("--dataset-conf <file>", "what the dataset consists of: YAML, TOML or JSON")
     .option("--data <path>", "read this instead of the source that the dataset's file names")
     .addOption(choiceOption("--on-nan <what>", "missing values: stop, or leave them out of the loss", ["fail", "mask"]))
+    .option("--mask-as-input", "tell the network where values are missing; the default with on_nan mask")
+    .option("--no-mask-as-input", "leave that out of the network's input")
     .option("--cache-dir <folder>", "where statistics are kept between runs (default: in $FOEHN_CACHE)")
     .addOption(integerOption("--num-input-steps <n>", "past states that the network sees (default: 2)", { min: 1 }))
     .addOption(integerOption("--num-pred-steps-train <n>", "steps unrolled in the loss (default: 1)", { min: 1 }))
@@ -38,7 +40,13 @@ export function addTrainFlags(command: Command): void {
       settingOption("--model-settings <key=value>", "a setting of the model, over the file's; may be repeated"),
     )
     .option("--load-weights <path>", "start from these: a run, a checkpoint, .safetensors, .pt or .ckpt")
-    .addOption(choiceOption("--strategy <name>", "how one step follows from another", ["scaled_ar", "diff_ar"]))
+    .option("--strategy <name>", "scaled_ar, diff_ar, downscaling_only, or one of a plugin (default: diff_ar)")
+    .addOption(
+      settingOption(
+        "--strategy-settings <key=value>",
+        "a setting of the strategy; values may be JSON; may be repeated",
+      ),
+    )
     .addOption(
       integerOption("--num-inter-steps <n>", "network calls per step, scaled_ar only (default: 1)", { min: 1 }),
     );

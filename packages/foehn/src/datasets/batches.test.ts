@@ -147,8 +147,10 @@ describe("items (reference case 13)", () => {
     const good = { inputs: part(["a", "b"]), outputs: part(["a", "b"]), forcing: part(["f"]), times };
     expect(createItem(good)).toBe(good);
     expect(describeItem(good)).toContain("│ b            │   0 │   0 │");
-    expect(() => createItem({ ...good, outputs: part(["a", "b", "c", "d"]) })).toThrow(
-      /features \(a, b\), outputs \(a, b, c, d\)/,
+    const withDiagnostic = { ...good, outputs: part(["a", "b", "c", "d"]) };
+    expect(createItem(withDiagnostic)).toBe(withDiagnostic);
+    expect(() => createItem({ ...good, outputs: part(["a"]) })).toThrow(
+      /features \(a, b\), outputs \(a\), which must begin with them/,
     );
     expect(() => createItem({ ...good, outputs: part(["f_0", "f_1"]) })).toThrow(/features/);
     expect(() => createItem({ ...good, outputs: part(["a", "b"], 1, "wrong_name") })).toThrow(

@@ -51,6 +51,8 @@ export interface DatasetInfo {
   /** Width of the frame on each side, in cells. */
   readonly borderSize: number;
   readonly statics: Statics;
+  /** True where samples have masks for missing values (`on_nan: mask`). */
+  readonly masksMissing?: boolean | undefined;
   /** What was for training, validation and test; left out where times mean nothing (`dummy`). */
   readonly periods?: Periods | undefined;
 }
@@ -63,17 +65,21 @@ export type BatchDims = readonly ["batch", "timestep", "lat", "lon", "features"]
 
 /** One training sample. */
 export interface Item {
-  /** The past states, oldest first: (num_input_steps, H, W, F). */
+  /** The past states, oldest first: (num_input_steps, H, W, F_prognostic). */
   readonly inputs: NamedTensor<ItemDims>;
-  /** The states to predict: (num_pred_steps, H, W, F), same features. */
+  /** What is to be predicted: (num_pred_steps, H, W, F), the features of the inputs, then the diagnostic ones. */
   readonly outputs: NamedTensor<ItemDims>;
   /** Forcing valid at each output time: (num_pred_steps, H, W, F_forcing). */
   readonly forcing: NamedTensor<ItemDims>;
+  /** Forcing valid at the newest input time, (1, H, W, F_forcing): the start of the first step. */
+  readonly initialForcing?: NamedTensor<ItemDims> | undefined;
   readonly times: { readonly inputs: readonly number[]; readonly outputs: readonly number[] };
   /** With `onNan: "mask"`: 1 where an output value exists, 0 where it was missing (and is 0 in `outputs`). */
   readonly mask?: NamedTensor<ItemDims> | undefined;
   /** With `onNan: "mask"`: the same for the inputs. */
   readonly inputMask?: NamedTensor<ItemDims> | undefined;
+  /** With `onNan: "mask"`: the same for the forcing. */
+  readonly forcingMask?: NamedTensor<ItemDims> | undefined;
 }
 
 /** Several samples along a leading `batch` dimension. Plain data: copies made by spreading stay batches. */
@@ -81,10 +87,12 @@ export interface ItemBatch {
   readonly inputs: NamedTensor;
   readonly outputs: NamedTensor;
   readonly forcing: NamedTensor;
+  readonly initialForcing?: NamedTensor | undefined;
   /** One list of times per sample. */
   readonly times: { readonly inputs: readonly (readonly number[])[]; readonly outputs: readonly (readonly number[])[] };
   readonly mask?: NamedTensor | undefined;
   readonly inputMask?: NamedTensor | undefined;
+  readonly forcingMask?: NamedTensor | undefined;
   readonly batchSize: number;
   readonly numInputSteps: number;
   readonly numPredSteps: number;

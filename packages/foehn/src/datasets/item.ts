@@ -28,9 +28,10 @@ export function createItem(parts: Item): Item {
       }
     }
   }
-  if (inputs.featureNames.join() !== outputs.featureNames.join()) {
+  const first = outputs.featureNames.slice(0, inputs.featureNames.length);
+  if (inputs.featureNames.join() !== first.join()) {
     throw new DataError(
-      `inputs have features (${inputs.featureNames.join(", ")}), outputs (${outputs.featureNames.join(", ")})`,
+      `inputs have features (${inputs.featureNames.join(", ")}), outputs (${outputs.featureNames.join(", ")}), which must begin with them`,
     );
   }
   const steps = outputs.dimSize("timestep");
@@ -52,29 +53,38 @@ export function collate(items: readonly Item[]): ItemBatch {
   const stack = (part: (item: Item) => NamedTensor) => NamedTensor.stack(items.map(part), "batch", 0) as NamedTensor;
   const optional = (part: (item: Item) => NamedTensor | undefined) =>
     items.every((item) => part(item) !== undefined) ? stack((item) => part(item)!) : undefined;
-  const mask = optional((item) => item.mask);
-  const inputMask = optional((item) => item.inputMask);
+  const optionalParts = {
+    initialForcing: optional((item) => item.initialForcing),
+    mask: optional((item) => item.mask),
+    inputMask: optional((item) => item.inputMask),
+    forcingMask: optional((item) => item.forcingMask),
+  };
   return {
     inputs: stack((item) => item.inputs),
     outputs: stack((item) => item.outputs),
     forcing: stack((item) => item.forcing),
     times: { inputs: items.map((item) => item.times.inputs), outputs: items.map((item) => item.times.outputs) },
-    ...(mask ? { mask } : {}),
-    ...(inputMask ? { inputMask } : {}),
+    ...Object.fromEntries(Object.entries(optionalParts).filter(([, part]) => part !== undefined)),
     batchSize: items.length,
     numInputSteps: first.inputs.dimSize("timestep"),
     numPredSteps: first.outputs.dimSize("timestep"),
   };
 }
 
+/** The tensors of a sample or a batch. */
+function partsOf(sample: Item | ItemBatch): (NamedTensor | undefined)[] {
+  const { inputs, outputs, forcing, initialForcing, mask, inputMask, forcingMask } = sample;
+  return [inputs, outputs, forcing, initialForcing, mask, inputMask, forcingMask];
+}
+
 /** Frees the tensors of a sample. */
 export function disposeItem(item: Item): void {
-  for (const part of [item.inputs, item.outputs, item.forcing, item.mask, item.inputMask]) part?.dispose();
+  for (const part of partsOf(item)) part?.dispose();
 }
 
 /** Frees the tensors of a batch. */
 export function disposeBatch(batch: ItemBatch): void {
-  for (const part of [batch.inputs, batch.outputs, batch.forcing, batch.mask, batch.inputMask]) part?.dispose();
+  for (const part of partsOf(batch)) part?.dispose();
 }
 
 /** The parts of a sample as tables of features with their range. */

@@ -75,17 +75,20 @@ describe("samples", () => {
       outputs: [27, 28, 29].map((h) => start + h * hour),
     });
     const item = await splits.valid.item(1);
-    expect(item.inputs.shape).toEqual([2, ny, nx, 3]);
+    expect(item.inputs.featureNames).toEqual(["a", "b"]);
+    expect(item.inputs.shape).toEqual([2, ny, nx, 2]);
     expect(item.outputs.shape).toEqual([3, ny, nx, 3]);
     const physical = (nt: typeof item.inputs, name: string) =>
       [...array(nt.feature(name))].map((x) => Math.round(x * info.stats[name]!.std + info.stats[name]!.mean));
     const expected = (v: number, hours: number[]) =>
       hours.flatMap((h) => Array.from({ length: points }, (_, n) => value(v, h, n)));
     expect(physical(item.inputs, "a")).toEqual(expected(0, [25, 26]));
+    expect(physical(item.inputs, "b")).toEqual(expected(1, [25, 26]));
     expect(physical(item.outputs, "p")).toEqual(expected(3, [27, 28, 29]));
     // Forcings belong to the output times.
     expect(item.forcing.featureNames).toEqual(["sst", "sin_hour", "cos_hour", "sin_year", "cos_year", "toa_radiation"]);
     expect(physical(item.forcing, "sst")).toEqual(expected(2, [27, 28, 29]));
+    expect(physical(item.initialForcing!, "sst")).toEqual(expected(2, [26]));
     expect(array(item.forcing.feature("cos_hour"))[0]).toBeCloseTo((Math.cos((3 / 12) * Math.PI) + 1) / 2, 6);
     // Statistics are those of the training period only: hours 0 to 23.
     expect(info.stats.a!.max).toBe(value(0, 23, points - 1));

@@ -20,6 +20,7 @@ import type {
   ItemDims,
   OnNan,
 } from "./dataset.js";
+import { prognosticFeatures } from "./features.js";
 import { type ForcingSpec, forcingNames } from "./forcings.js";
 import { type Frame, FrameStore } from "./frames.js";
 import { createItem } from "./item.js";
@@ -163,6 +164,7 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
     diffStats,
     borderSize: plan.statics.borderSize ?? 0,
     statics,
+    ...(onNan === "mask" && { masksMissing: true }),
     periods,
   };
   const part = (name: (typeof splitNames)[number], numPredSteps: number) =>
@@ -271,17 +273,24 @@ class SourceDataset implements Dataset {
     const past = all.slice(0, this.numInputSteps);
     const future = all.slice(this.numInputSteps);
     const names = this.info.features.map((f) => f.name);
+    const numPrognostic = prognosticFeatures(this.info).length;
+    const { forcingNames } = this.info;
     const state = (frame: Frame) => frame.state;
+    const forcing = (frame: Frame) => frame.forcing;
+    const prognostic = (frame: Frame) => firstFeatures(frame.state, names.length, numPrognostic);
     const parts = {
-      inputs: this.#tensor(past.map(state), names),
+      inputs: this.#tensor(past.map(prognostic), names.slice(0, numPrognostic)),
       outputs: this.#tensor(future.map(state), names),
-      forcing: this.#tensor(
-        future.map((frame) => frame.forcing),
-        this.info.forcingNames,
-      ),
+      forcing: this.#tensor(future.map(forcing), forcingNames),
+      initialForcing: this.#tensor(past.slice(-1).map(forcing), forcingNames),
     };
-    const masks = this.onNan === "mask" ? { mask: maskOf(parts.outputs), inputMask: maskOf(parts.inputs) } : {};
-    if (this.onNan === "mask") for (const part of Object.values(parts)) part.tensor.nanToNum_({ nan: 0 });
+    if (this.onNan !== "mask") return createItem({ ...parts, times });
+    const masks = {
+      mask: maskOf(parts.outputs),
+      inputMask: maskOf(parts.inputs),
+      forcingMask: maskOf(parts.forcing),
+    };
+    for (const part of Object.values(parts)) part.tensor.nanToNum_({ nan: 0 });
     return createItem({ ...parts, ...masks, times });
   }
 
@@ -297,6 +306,16 @@ class SourceDataset implements Dataset {
     for (const [k, slice] of slices.entries()) values.set(slice, k * size);
     return new NamedTensor(torch.fromTypedArray(values, [slices.length, ny, nx, features.length]), dims, features);
   }
+}
+
+/** The first `count` of `width` features at every point. */
+function firstFeatures(values: Float32Array, width: number, count: number): Float32Array {
+  if (count === width) return values;
+  const first = new Float32Array((values.length / width) * count);
+  for (let n = 0, at = 0; n < values.length; n += width) {
+    for (let f = 0; f < count; f++) first[at++] = values[n + f]!;
+  }
+  return first;
 }
 
 /** 1 where a value exists, 0 where it is NaN. */

@@ -12,7 +12,7 @@ import type { PrecisionName } from "../training/precision.js";
 import { lookupVariable } from "../variables/catalogue.js";
 import { hasTime, historyTimes, stateReader } from "./initial-state.js";
 import { type DataSpec, withData } from "./open-data.js";
-import { openLoop } from "./open-loop.js";
+import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
 import { type FileOutputOptions, fileOutput } from "./outputs/file-output.js";
 import type { ForecastOutput, OutputVariable } from "./outputs/output.js";
 import { runForecast } from "./rollout.js";
@@ -72,7 +72,7 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
   return withData(options.source, cwd, async (source) => {
     const info = await pkg.info();
     const steps = numberOfSteps(options.steps, info.stepSeconds);
-    const reader = stateReader(source, info.features, info.grid); // other variables matter more than other times
+    const reader = stateReader(source, initialFeatures(pkg, info), info.grid); // other variables matter more than other times
     const initialTimes = chooseInitialTimes(options, source, info, pkg.numInputSteps);
     using loop = await openLoop(pkg, {
       ...(options.device === undefined ? {} : { device: options.device }),
@@ -80,6 +80,8 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       forcingSource: source,
       borderSource: options.borderSource,
     });
+    loop.requireData?.(initialTimes, steps);
+    for (const note of loop.notes) progress.note(note);
     const [path] = await runForecast({
       loop,
       reader,
@@ -87,7 +89,7 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       steps,
       variables: outputVariables(info),
       outputs,
-      provenance: forecastProvenance(pkg, source, loop.precision, options.history),
+      provenance: forecastProvenance(pkg, source, loop, options),
       signal: options.signal,
       progress,
     });
@@ -116,8 +118,8 @@ export function outputVariables(info: DatasetInfo): OutputVariable[] {
 export function forecastProvenance(
   pkg: Package,
   source: Source,
-  precision: string,
-  history?: string,
+  { precision, notes }: Pick<OpenLoop, "precision" | "notes">,
+  { borderSource, history }: Pick<RunOptions, "borderSource" | "history">,
 ): Record<string, string> {
   const now = `${new Date().toISOString().slice(0, 19)}Z`;
   return {
@@ -126,6 +128,8 @@ export function forecastProvenance(
     model: pkg.name,
     model_version: pkg.manifest.version,
     initial_conditions: source.description,
+    ...(borderSource === undefined ? {} : { boundary_conditions: borderSource.description }),
+    ...(notes.length === 0 ? {} : { comment: notes.join("; ") }),
     precision,
     history: `${now} ${history ?? "foehn forecast"}`,
   };

@@ -2,11 +2,12 @@ import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import { describe, expect, it } from "vitest";
 import type { DatasetInfo } from "../datasets/dataset.js";
+import { modelFeatures } from "../datasets/features.js";
 import { dateFeatures, noForcing } from "../datasets/forcings.js";
 import { createNetwork } from "../models/registry.js";
 import type { Source } from "../sources/source.js";
 import { numInputFeatures } from "../training/step.js";
-import type { StrategyName } from "../training/strategies/registry.js";
+import { createStrategy } from "../training/strategies/registry.js";
 import { Inference, type InferenceRestart } from "./inference.js";
 import { readHistory, stateReader } from "./initial-state.js";
 import { every, grid, inventedInfo, inventedSource, points, start, step } from "./invented.test-support.js";
@@ -14,7 +15,7 @@ import { PersistenceLoop } from "./persistence-loop.js";
 import type { TimeLoop } from "./time-loop.js";
 
 interface Setup {
-  readonly strategy?: StrategyName;
+  readonly strategy?: string;
   readonly numInputSteps?: number;
   readonly numInterSteps?: number;
   readonly source?: Source;
@@ -24,12 +25,12 @@ interface Setup {
 
 function makeLoop(model: string, info: DatasetInfo, setup: Setup = {}): Inference {
   const { strategy = "diff_ar", numInputSteps = 1, numInterSteps = 1, precision = "fp32" } = setup;
-  const counts = { state: info.features.length, statics: info.statics.names.length, forcing: info.forcingNames.length };
+  const features = modelFeatures(info);
   const settings = /^adds_(first_)?forcing/.test(model)
-    ? { first_forcing: numInputSteps * counts.state + counts.statics }
+    ? { first_forcing: numInputSteps * features.prognostic.length + features.statics.length }
     : {};
-  const inputs = numInputFeatures({ numInputSteps, ...counts });
-  const network = createNetwork(model, inputs, counts.state, settings, info.grid.shape);
+  const inputs = numInputFeatures({ strategy: createStrategy(strategy), features, numInputSteps });
+  const network = createNetwork(model, inputs, info.features.length, settings, info.grid.shape);
   return new Inference(
     { network, info, strategy, numInputSteps, numInterSteps },
     { precision, forcingSource: setup.source, borderSource: setup.borderSource },

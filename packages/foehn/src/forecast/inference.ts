@@ -4,39 +4,52 @@
 
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
-import { DataError, ModelError, NumericalError } from "../core/errors.js";
+import { ConfigError, ModelError, NumericalError } from "../core/errors.js";
 import { formatDuration, formatTime } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
-import { computeForcings } from "../datasets/forcings.js";
+import { prognosticFeatures } from "../datasets/features.js";
 import type { Grid } from "../grid/grid.js";
 import type { Package } from "../hub/package.js";
 import type { Network } from "../models/network.js";
 import type { Source } from "../sources/source.js";
-import { inNetworkLayout, onGridAgain } from "../training/network-layout.js";
+import { inLayoutOf, inNetworkLayout, onGridAgain } from "../training/network-layout.js";
 import { type Precision, type PrecisionName, resolvePrecision, withPrecision } from "../training/precision.js";
 import { prepareRollout, type RolloutContext } from "../training/rollout.js";
 import { advance, type KnownBorder } from "../training/step.js";
-import type { StrategyName } from "../training/strategies/registry.js";
-import { type StateReader, stateReader } from "./initial-state.js";
+import type { StrategySettings } from "../training/strategies/strategy.js";
+import { Boundary } from "./boundary.js";
+import { ForcingFields } from "./forcing-fields.js";
 import { InputSlots } from "./input-slots.js";
 import type { TimeLoop, TimeLoopStep } from "./time-loop.js";
 
 /** What a forecast goes on from. Its tensors are copies that nothing else changes; dispose it when it is no longer needed. */
 export interface InferenceRestart extends Disposable {
   readonly time: number;
-  /** Normalised states, oldest first, (B, H, W, F) each, or as the network's `transformBatch` lays them out. */
-  readonly states: readonly Tensor[];
+  /** Oldest first; none where the strategy takes none. */
+  readonly history: readonly PastState[];
   /** The physical fields at `time`, (B, F, H, W). */
   readonly output: Tensor;
+}
+
+/** A state of the history. */
+export interface PastState {
+  /** Normalised prognostic features, (B, H, W, Fp), or as the network's `transformBatch` lays them out; 0 where missing. */
+  readonly state: Tensor;
+  /** (B, H, W, 1) in the same layout: 1 where every feature exists; undefined when all do everywhere. */
+  readonly mask: Tensor | undefined;
 }
 
 /** What an Inference is made of. */
 export interface InferenceParts {
   readonly network: Network;
   readonly info: DatasetInfo;
-  readonly strategy: StrategyName;
+  /** Name of a registered strategy. */
+  readonly strategy: string;
+  readonly strategySettings?: StrategySettings | undefined;
   readonly numInputSteps: number;
   readonly numInterSteps: number;
+  /** True when the network is told which values exist: then initial fields and forcings may have gaps. Default false. */
+  readonly maskAsInput?: boolean | undefined;
 }
 
 /** Options of `Inference`. */
@@ -59,41 +72,45 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
   readonly nHistoryLevels: number;
   readonly historyTimeStep: number;
   readonly timeStep: number;
+  readonly acceptsMissing: boolean;
   readonly precision: Precision;
   readonly device: string;
+  /** Lines for people: what is interpolated, what is left free. */
+  readonly notes: readonly string[];
   readonly #parts: InferenceParts;
   readonly #context: RolloutContext;
-  /** (F) each, on the device. */
+  /** (F) each, on the device: all features, prognostic ones first. */
   readonly #mean: Tensor;
   readonly #std: Tensor;
-  readonly #forcings: StateReader | undefined;
-  readonly #border: StateReader | undefined;
+  readonly #forcings: ForcingFields;
+  readonly #border: Boundary | undefined;
 
-  /** @throws DataError when a source for the forcings is needed and missing, or does not fit */
+  /**
+   * @throws DataError when a source for the forcings is needed and missing, or a source does not fit; ConfigError for border data
+   * that the model has no use for
+   */
   constructor(parts: InferenceParts, options: InferenceOptions = {}) {
-    const { info, network } = parts;
+    const { info, network, strategy, strategySettings, numInterSteps, maskAsInput = false } = parts;
     this.#parts = parts;
     this.device = options.device ?? "cpu";
     this.precision = resolvePrecision(options.precision ?? "auto", this.device);
     this.grid = info.grid;
-    this.inChannelNames = info.features.map((feature) => feature.name);
-    this.outChannelNames = this.inChannelNames;
-    this.nHistoryLevels = parts.numInputSteps;
     this.timeStep = info.stepSeconds;
     this.historyTimeStep = info.stepSeconds;
-    this.#forcings = forcingReader(info, options.forcingSource);
-    const { strategy, numInterSteps } = parts;
-    this.#context = prepareRollout(network, info, { strategy, numInterSteps, device: this.device });
-    this.#border =
-      options.borderSource && this.#context.hasBorder
-        ? stateReader(options.borderSource, info.features, info.grid)
-        : undefined;
+    this.acceptsMissing = maskAsInput;
+    this.#forcings = new ForcingFields(info, options.forcingSource, { allowMissing: maskAsInput });
+    const settings = { strategy, strategySettings, numInterSteps, device: this.device, hasMask: maskAsInput };
+    this.#context = prepareRollout(network, info, settings);
+    const { usesStates } = this.#context.model.strategy;
+    this.inChannelNames = usesStates ? prognosticFeatures(info).map((feature) => feature.name) : [];
+    this.outChannelNames = info.features.map((feature) => feature.name);
+    this.nHistoryLevels = usesStates ? parts.numInputSteps : 1;
+    this.#border = this.#openBorder(options.borderSource);
+    this.notes = this.#describe();
     const stats = (key: "mean" | "std") =>
       torch.tensor(
-        this.inChannelNames.map((name) => info.stats[name]?.[key] ?? Number(key === "std")),
-        {
-          device: this.device,
-        },
+        this.outChannelNames.map((name) => info.stats[name]?.[key] ?? Number(key === "std")),
+        { device: this.device },
       );
     this.#mean = torch.keep(stats("mean"));
     this.#std = torch.keep(stats("std"));
@@ -104,8 +121,16 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
   static async fromPackage(pkg: Package, options: InferenceOptions = {}): Promise<Inference> {
     const info = await pkg.info();
     const network = await pkg.network({ device: options.device ?? "cpu" });
-    const { strategy, numInputSteps, numInterSteps } = pkg;
-    return new Inference({ network, info, strategy, numInputSteps, numInterSteps }, options);
+    const { strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput } = pkg;
+    const parts = { network, info, strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput };
+    return new Inference(parts, options);
+  }
+
+  requireData(initialTimes: readonly number[], steps: number): void {
+    const leads = Array.from({ length: steps }, (_, i) => (i + 1) * this.timeStep);
+    const valid = initialTimes.flatMap((start) => leads.map((lead) => start + lead));
+    this.#forcings.requireTimes(this.#interpolates ? [...initialTimes, ...valid] : valid);
+    this.#border?.requireTimes(valid);
   }
 
   async *run(
@@ -113,31 +138,41 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     x: Tensor | undefined,
     restart?: InferenceRestart,
   ): AsyncGenerator<TimeLoopStep<InferenceRestart>, void, undefined> {
-    const slots = new InputSlots([...this.inChannelNames, ...this.#parts.info.forcingNames]);
+    const { forcingNames } = this.#parts.info;
+    const slots = new InputSlots([...this.inChannelNames, ...forcingNames]);
     let now = restart ? restart.time : time;
-    let states = restart ? restart.states.map((state) => this.#copy(state)) : this.#normaliseHistory(x);
+    let history = restart ? restart.history.map(copyPast) : this.#normaliseHistory(x);
+    let before: StepForcing | undefined;
     try {
-      const first = restart ? this.#copy(restart.output) : this.#newest(x!);
+      const first = restart ? copy(restart.output) : this.#initialCondition(x!);
+      const batch = first.size(0);
       slots.refresh(this.inChannelNames, now);
-      yield this.#item(now, first, states);
+      yield this.#item(now, first, history);
+      if (this.#interpolates) before = await this.#forcing(now, batch);
       for (;;) {
         const next = now + this.timeStep;
-        const forcing = await this.#forcing(next, states[0]!.size(0), slots);
+        const forcing = await this.#forcing(next, batch);
+        slots.refresh(forcingNames, next);
         const border = await this.#knownBorder(next);
         slots.require(this.inChannelNames, now);
-        slots.require(this.#parts.info.forcingNames, next);
-        const [state, output] = this.#step(states, forcing, border);
-        forcing.dispose();
+        slots.require(forcingNames, next);
+        const [state, output] = this.#step(history, { forcing, before, border });
         border?.state.dispose();
-        states[0]!.dispose();
-        states = [...states.slice(1), state];
+        disposeForcing(before);
+        if (this.#interpolates) before = forcing;
+        else disposeForcing(forcing);
+        history = this.#shift(history, state);
         now = next;
-        slots.refresh(this.outChannelNames, now);
+        slots.refresh(
+          this.outChannelNames.filter((name) => this.inChannelNames.includes(name)),
+          now,
+        );
         this.#requireFinite(output, now, time);
-        yield this.#item(now, output, states);
+        yield this.#item(now, output, history);
       }
     } finally {
-      for (const state of states) state.dispose();
+      disposeForcing(before);
+      for (const past of history) disposePast(past);
     }
   }
 
@@ -147,84 +182,133 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     this.#std.dispose();
   }
 
-  #item(time: number, output: Tensor, states: readonly Tensor[]): TimeLoopStep<InferenceRestart> {
-    const copy = (tensor: Tensor) => this.#copy(tensor);
+  /** Whether border and forcing move within a step. */
+  get #interpolates(): boolean {
+    const { model, numInterSteps } = this.#context;
+    return model.strategy.interpolatesInterSteps && numInterSteps > 1;
+  }
+
+  #openBorder(source: Source | undefined): Boundary | undefined {
+    if (source === undefined) return undefined;
+    const { info } = this.#parts;
+    const { strategy } = this.#context.model;
+    if (!this.#context.hasBorder) {
+      const why = strategy.forcesBorder
+        ? "it was trained without a border (border_size 0)"
+        : `its strategy ${strategy.name} forces none`;
+      throw new ConfigError(`border data were given, but the model has no use for them: ${why}`, {
+        where: source.description,
+        hint: "leave the border data out",
+      });
+    }
+    const { grid, stepSeconds, statics } = info;
+    return new Boundary({ source, features: prognosticFeatures(info), grid, mask: statics.borderMask, stepSeconds });
+  }
+
+  #describe(): string[] {
+    if (this.#border) return this.#border.note === undefined ? [] : [this.#border.note];
+    if (!this.#context.hasBorder) return [];
+    const { borderSize } = this.#parts.info;
+    return [
+      `the model was trained with a known border of ${borderSize} cells; without border data it is the model's own`,
+    ];
+  }
+
+  #item(time: number, output: Tensor, history: readonly PastState[]): TimeLoopStep<InferenceRestart> {
     return {
       time,
       output,
       get restart() {
-        const kept = { time, states: states.map(copy), output: copy(output) };
+        const kept = { time, history: history.map(copyPast), output: copy(output) };
         return {
           ...kept,
           [Symbol.dispose]() {
-            for (const tensor of [...kept.states, kept.output]) tensor.dispose();
+            for (const past of kept.history) disposePast(past);
+            kept.output.dispose();
           },
         };
       },
     };
   }
 
-  #copy(tensor: Tensor): Tensor {
-    return torch.inferenceMode(() => tensor.clone());
-  }
-
-  #normaliseHistory(x: Tensor | undefined): Tensor[] {
+  #normaliseHistory(x: Tensor | undefined): PastState[] {
     const [ny, nx] = this.grid.shape;
-    const wanted = [this.nHistoryLevels, this.inChannelNames.length, ny, nx];
+    const channels = this.inChannelNames.length;
+    const wanted = [this.nHistoryLevels, channels, ny, nx];
     if (x?.ndim !== 5 || x.shape.slice(1).join() !== wanted.join()) {
       throw new ModelError(
         `the initial state has shape (${x?.shape.join(", ") ?? "none"}), the model takes (batch, ${wanted.join(", ")})`,
         { hint: "dimensions are batch, history (oldest first), channels, latitude, longitude" },
       );
     }
+    if (channels === 0) return [];
     const { network, info } = this.#parts;
     return torch.inferenceMode(() =>
       torch.scope(() => {
-        const inputs = x.to(this.device).permute([0, 1, 3, 4, 2]).contiguous().sub(this.#mean).div(this.#std);
-        return [...inNetworkLayout(network, info, { inputs }).inputs.iterTensorDim("timestep")];
+        const inputs = x
+          .to(this.device)
+          .permute([0, 1, 3, 4, 2])
+          .contiguous()
+          .sub(this.#mean.narrow(0, 0, channels))
+          .div(this.#std.narrow(0, 0, channels));
+        return [...inNetworkLayout(network, info, { inputs }).inputs.iterTensorDim("timestep")].map((state) => {
+          if (!this.acceptsMissing) return { state, mask: undefined };
+          const mask = state.isfinite().all(-1, { keepdim: true }).to("float32");
+          return { state: torch.where(state.isfinite(), state, torch.zerosLike(state)), mask };
+        });
       }),
     );
   }
 
-  #newest(x: Tensor): Tensor {
+  /** (B, F, H, W): the newest fields as they came; NaN for what a model does not start from. */
+  #initialCondition(x: Tensor): Tensor {
+    const [ny, nx] = this.grid.shape;
+    const unknown = this.#parts.info.features.length - this.inChannelNames.length;
     return torch.inferenceMode(() =>
-      torch.scope(() =>
-        x
-          .to(this.device)
-          .select(1, this.nHistoryLevels - 1)
-          .clone(),
-      ),
+      torch.scope(() => {
+        const newest = x.to(this.device).select(1, this.nHistoryLevels - 1);
+        if (unknown === 0) return newest.clone();
+        const nothing = torch.full([x.size(0), unknown, ny, nx], Number.NaN, { device: this.device });
+        return torch.cat([newest, nothing], { dim: 1 });
+      }),
     );
   }
 
   /** The normalised state one step later, and its physical fields as (B, F, H, W). */
-  #step(states: readonly Tensor[], forcing: Tensor, border: KnownBorder | undefined): readonly [Tensor, Tensor] {
-    const { network, strategy, networkStatics: statics, diffMean, diffStd, numInterSteps } = this.#context;
+  #step(history: readonly PastState[], known: KnownAhead): readonly [Tensor, Tensor] {
+    const { forcing, before, border } = known;
     return torch.inferenceMode(() =>
       torch.scope(() => {
-        const state = withPrecision(this.precision, this.device, () =>
-          advance({
-            network,
-            previousStates: states,
-            statics: statics.features.tensor,
-            forcing,
-            strategy,
-            diffMean,
-            diffStd,
-            numInterSteps,
+        const masks = [...history.map((past) => past.mask), forcing.mask].filter((mask) => mask !== undefined);
+        const { state, prediction } = withPrecision(this.precision, this.device, () =>
+          advance(this.#context.model, {
+            previousStates: history.map((past) => past.state),
+            forcing: forcing.values,
+            startForcing: before?.values,
+            mask: masks.length === 0 ? undefined : masks.reduce((a, b) => a.mul(b)),
             border,
           }),
         );
-        return [state, this.#physical(state)] as const;
+        return [state, this.#physical(prediction)] as const;
       }),
     );
   }
 
-  /** A normalised state in the network's layout as (B, F, H, W) in physical units. */
-  #physical(networkState: Tensor): Tensor {
+  /** The history after a step: without its oldest state, with the new one. */
+  #shift(history: PastState[], state: Tensor): PastState[] {
+    if (history.length === 0) {
+      state.dispose();
+      return [];
+    }
+    disposePast(history[0]!);
+    return [...history.slice(1), { state, mask: undefined }];
+  }
+
+  /** A normalised prediction in the network's layout as (B, F, H, W) in physical units. */
+  #physical(prediction: Tensor): Tensor {
     const [ny, nx] = this.grid.shape;
-    const [batch, features] = [networkState.size(0), networkState.size(-1)];
-    const state = onGridAgain(networkState, [batch, ny, nx, features]);
+    const [batch, features] = [prediction.size(0), prediction.size(-1)];
+    const state = onGridAgain(prediction, [batch, ny, nx, features]);
     const output = torch.empty([batch, features, ny * nx], { device: this.device });
     // Two-dimensional transposes, because only those does libtorch do block by block: half the time of a permuted copy.
     for (let b = 0; b < batch; b++)
@@ -237,35 +321,26 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     return output.mul_(this.#std.unsqueeze(1)).add_(this.#mean.unsqueeze(1)).reshape([batch, features, ny, nx]);
   }
 
-  async #forcing(time: number, batch: number, slots: InputSlots): Promise<Tensor> {
-    const { info } = this.#parts;
-    const read = new Map<string, Float32Array>();
-    if (this.#forcings) {
-      const fields = await this.#forcings.read(time);
-      for (const [i, name] of info.forcing.variables.entries()) {
-        const { mean, std } = info.stats[name]!;
-        read.set(
-          name,
-          fields[i]!.map((value) => (value - mean) / std),
-        );
-      }
-    }
-    const values = computeForcings(info.forcing, info.grid, time, read);
-    slots.refresh(info.forcingNames, time);
+  async #forcing(time: number, batch: number): Promise<StepForcing> {
+    const { network, info } = this.#parts;
+    const { values, mask } = await this.#forcings.at(time);
     const [ny, nx] = info.grid.shape;
     return torch.scope(() => {
-      const forcing = torch
-        .fromTypedArray(values, [1, 1, ny, nx, info.forcingNames.length])
-        .to(this.device)
-        .expand([batch, 1, ny, nx, info.forcingNames.length])
-        .contiguous();
-      return inNetworkLayout(this.#parts.network, info, { forcing }).forcing.selectTensorDim("timestep", 0);
+      const onGrid = (field: Float32Array, width: number) =>
+        torch
+          .fromTypedArray(field, [1, 1, ny, nx, width])
+          .to(this.device)
+          .expand([batch, 1, ny, nx, width])
+          .contiguous();
+      const forcing = onGrid(values, info.forcingNames.length);
+      const laidOut = inNetworkLayout(network, info, { forcing }).forcing.selectTensorDim("timestep", 0);
+      return { values: laidOut, mask: mask && inLayoutOf(onGrid(mask, 1).select(1, 0), laidOut) };
     });
   }
 
   async #knownBorder(time: number): Promise<KnownBorder | undefined> {
     if (!this.#border) return undefined;
-    const fields = await this.#border.read(time);
+    const fields = await this.#border.fields(time);
     const [ny, nx] = this.grid.shape;
     const { network, info } = this.#parts;
     const state = torch.inferenceMode(() =>
@@ -276,8 +351,8 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
             { dim: -1 },
           )
           .to(this.device)
-          .sub(this.#mean)
-          .div(this.#std)
+          .sub(this.#mean.narrow(0, 0, fields.length))
+          .div(this.#std.narrow(0, 0, fields.length))
           .reshape([1, 1, ny, nx, fields.length]);
         return inNetworkLayout(network, info, { outputs }).outputs.selectTensorDim("timestep", 0);
       }),
@@ -297,17 +372,31 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
   }
 }
 
-function forcingReader(info: DatasetInfo, source: Source | undefined): StateReader | undefined {
-  const { variables } = info.forcing;
-  if (variables.length === 0) return undefined;
-  if (!source) {
-    throw new DataError(`the model reads forcings at every valid time: ${variables.join(", ")}`, {
-      hint: "give data that have them over the whole forecast",
-    });
-  }
-  const wanted = variables.map((name) => ({
-    name,
-    units: source.variables.find((variable) => variable.name === name)?.units ?? "",
-  }));
-  return stateReader(source, wanted, info.grid);
+/** Forcing at one time, in the network's layout. */
+interface StepForcing {
+  /** (B, H, W, F) */
+  readonly values: Tensor;
+  /** (B, H, W, 1), or undefined when nothing is missing. */
+  readonly mask: Tensor | undefined;
+}
+
+/** What is known of the step about to be made. */
+interface KnownAhead {
+  readonly forcing: StepForcing;
+  /** The forcing at its start, where it is interpolated. */
+  readonly before: StepForcing | undefined;
+  readonly border: KnownBorder | undefined;
+}
+
+const copy = (tensor: Tensor): Tensor => torch.inferenceMode(() => tensor.clone());
+const copyPast = ({ state, mask }: PastState): PastState => ({ state: copy(state), mask: mask && copy(mask) });
+
+function disposePast({ state, mask }: PastState): void {
+  state.dispose();
+  mask?.dispose();
+}
+
+function disposeForcing(forcing: StepForcing | undefined): void {
+  forcing?.values.dispose();
+  forcing?.mask?.dispose();
 }

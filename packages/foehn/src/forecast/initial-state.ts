@@ -7,9 +7,11 @@ import { DataError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
 import { formatDuration, formatTime } from "../core/time.js";
 import type { Grid } from "../grid/grid.js";
+import { listShort, resolveVariable } from "../sources/resolve.js";
 import type { Source } from "../sources/source.js";
 import { conversion, sameUnits } from "../variables/units.js";
 import { onGrid } from "./on-grid.js";
+import type { TimeLoop } from "./time-loop.js";
 
 /** A variable as the model wants it. */
 export interface WantedVariable {
@@ -33,6 +35,7 @@ export interface StateReader {
  * another grid, showing both sides
  */
 export function stateReader(source: Source, variables: readonly WantedVariable[], grid: Grid): StateReader {
+  requireVariables(source, variables);
   const toGrid = onGrid(source.grid, grid);
   const conversions = variables.map((wanted) => unitConversion(source, wanted));
   const names = variables.map((variable) => variable.name);
@@ -49,6 +52,23 @@ export function stateReader(source: Source, variables: readonly WantedVariable[]
       });
     },
   };
+}
+
+function requireVariables(source: Source, variables: readonly WantedVariable[]): void {
+  const errors = variables.flatMap(({ name }) => {
+    try {
+      resolveVariable(name, source.variables, source.description);
+      return [];
+    } catch (error) {
+      return [{ name, error }];
+    }
+  });
+  if (errors.length === 1) throw errors[0]!.error;
+  if (errors.length === 0) return;
+  throw new DataError(`there are no variables ${errors.map(({ name }) => `"${name}"`).join(", ")}`, {
+    where: source.description,
+    hint: `It has: ${listShort(source.variables.map((variable) => variable.name))}.`,
+  });
 }
 
 function unitConversion(source: Source, wanted: WantedVariable): { factor: number; offset: number } | undefined {
@@ -89,14 +109,15 @@ export function historyTimes(time: number, levels: number, step: number): number
 export async function readHistory(
   reader: StateReader,
   time: number,
-  model: { readonly nHistoryLevels: number; readonly historyTimeStep: number; readonly grid: Grid },
+  model: Pick<TimeLoop, "inChannelNames" | "nHistoryLevels" | "historyTimeStep" | "grid" | "acceptsMissing">,
 ): Promise<Tensor> {
   const times = historyTimes(time, model.nHistoryLevels, model.historyTimeStep);
-  requireTimes(reader.source, time, times, model.historyTimeStep);
   const [ny, nx] = model.grid.shape;
+  const channels = model.inChannelNames.length;
+  if (channels === 0) return torch.zeros([1, times.length, 0, ny, nx]);
+  requireTimes(reader.source, time, times, model.historyTimeStep);
   const levels: Float32Array[][] = [];
-  for (const t of times) levels.push(await reader.read(t));
-  const channels = levels[0]!.length;
+  for (const t of times) levels.push(await reader.read(t, { allowMissing: model.acceptsMissing === true }));
   const x = new Float32Array(times.length * channels * ny * nx);
   for (const [i, field] of levels.flat().entries()) x.set(field, i * ny * nx);
   return torch.fromTypedArray(x, [1, times.length, channels, ny, nx]);

@@ -1,8 +1,11 @@
-// A package as a TimeLoop.
+// A package as a TimeLoop, and what it starts from.
 
+import type { DatasetInfo, FeatureInfo } from "../datasets/dataset.js";
+import { prognosticFeatures } from "../datasets/features.js";
 import type { Package } from "../hub/package.js";
 import { networks } from "../models/registry.js";
 import { Persistence } from "../models/zoo/persistence.js";
+import { createStrategy } from "../training/strategies/registry.js";
 import { Inference, type InferenceOptions } from "./inference.js";
 import { PersistenceLoop } from "./persistence-loop.js";
 import type { TimeLoop } from "./time-loop.js";
@@ -11,6 +14,14 @@ import type { TimeLoop } from "./time-loop.js";
 export interface OpenLoop extends TimeLoop, Disposable {
   /** Arithmetic of the network, for the record. */
   readonly precision: string;
+  /** Lines for people: what is interpolated, what is left free. */
+  readonly notes: readonly string[];
+}
+
+/** The features whose initial fields a package's forecast needs, in the order of its loop's `inChannelNames`. */
+export function initialFeatures(pkg: Package, info: DatasetInfo): FeatureInfo[] {
+  if (isPersistence(pkg)) return [...info.features];
+  return createStrategy(pkg.strategy, pkg.strategySettings).usesStates ? prognosticFeatures(info) : [];
 }
 
 /**
@@ -18,11 +29,13 @@ export interface OpenLoop extends TimeLoop, Disposable {
  * @throws as `Package.network` and `Inference`
  */
 export async function openLoop(pkg: Package, options: InferenceOptions = {}): Promise<OpenLoop> {
-  // With scaled_ar a network that answers zeros adds the mean change of each step: that is not persistence.
-  const { architecture, entrypoint, architecture_entrypoint } = pkg.manifest;
+  if (!isPersistence(pkg)) return Inference.fromPackage(pkg, options);
+  return Object.assign(new PersistenceLoop(await pkg.info()), { precision: "fp32", notes: [] });
+}
+
+// With scaled_ar a network that answers zeros adds the mean change of each step: that is not persistence.
+function isPersistence({ manifest, strategy }: Package): boolean {
+  const { architecture, entrypoint, architecture_entrypoint } = manifest;
   const hasCode = Boolean(entrypoint?.name || architecture_entrypoint);
-  if (!hasCode && architecture && networks.get(architecture) === Persistence && pkg.strategy === "diff_ar") {
-    return Object.assign(new PersistenceLoop(await pkg.info()), { precision: "fp32" });
-  }
-  return Inference.fromPackage(pkg, options);
+  return !hasCode && architecture !== "" && networks.get(architecture) === Persistence && strategy === "diff_ar";
 }

@@ -19,7 +19,9 @@ export interface TimeLoopStep<R> {
 
 /** A model that steps through time. */
 export interface TimeLoop<R = unknown> {
+  /** What `run` needs at the initial time: the prognostic variables. Empty for a model that takes no past states. */
   readonly inChannelNames: readonly string[];
+  /** What comes out: the prognostic variables, then the diagnostic ones, which the initial condition does not have (NaN). */
   readonly outChannelNames: readonly string[];
   readonly grid: Grid;
   /** Past states that `run` needs, the newest included; 1 = only the present. */
@@ -28,6 +30,10 @@ export interface TimeLoop<R = unknown> {
   readonly historyTimeStep: number;
   /** Seconds between two items of the stream. */
   readonly timeStep: number;
+  /** True when initial fields may have missing values (NaN). */
+  readonly acceptsMissing?: boolean;
+  /** Looks before a run whether forcings and borders cover it. @throws DataError naming what is lacking */
+  requireData?(initialTimes: readonly number[], steps: number): void;
   /**
    * Starts a forecast. The first item is the initial condition itself, at `time`; then one item every `timeStep`, without end: the
    * consumer stops by leaving the loop.

@@ -4,6 +4,7 @@
 import { ConfigError } from "../core/errors.js";
 import { formatTime, parseDuration, parseTime } from "../core/time.js";
 import type { DatasetInfo, FeatureInfo, FeatureStats } from "../datasets/dataset.js";
+import { modelFeatures } from "../datasets/features.js";
 import { forcingNames } from "../datasets/forcings.js";
 import type { SplitName } from "../datasets/periods.js";
 import type { Statics } from "../datasets/statics.js";
@@ -11,6 +12,7 @@ import { borderMask } from "../grid/geometry.js";
 import type { Grid } from "../grid/grid.js";
 import { gridFromJson, gridToJson } from "../grid/json.js";
 import type { PackageContents } from "../training/package-contents.js";
+import type { StrategySettings } from "../training/strategies/strategy.js";
 import { lookupVariable } from "../variables/catalogue.js";
 import { isoDuration, type Manifest, schemaVersion } from "./manifest.js";
 
@@ -24,7 +26,7 @@ export const packageFiles = {
 /** The manifest of a model, without the table of files. */
 export function manifestOf(contents: PackageContents): Omit<Manifest, "files"> {
   const { info } = contents;
-  const names = info.features.map((feature) => feature.name);
+  const { prognostic, diagnostic } = modelFeatures(info);
   const pick = (stats: Readonly<Record<string, FeatureStats>>, key: keyof FeatureStats) =>
     Object.fromEntries(Object.entries(stats).map(([name, values]) => [name, values[key]]));
   return {
@@ -35,8 +37,8 @@ export function manifestOf(contents: PackageContents): Omit<Manifest, "files"> {
     settings: { ...contents.settings },
     n_history: contents.numInputSteps - 1,
     grid: gridToJson(info.grid),
-    in_channels_names: names,
-    out_channels_names: names,
+    in_channels_names: [...prognostic],
+    out_channels_names: [...prognostic, ...diagnostic],
     time_step: isoDuration(info.stepSeconds),
     variables: info.features.map(({ name, units, longName, role, weight }) => ({
       name,
@@ -59,7 +61,9 @@ export function manifestOf(contents: PackageContents): Omit<Manifest, "files"> {
       : {}),
     border_size: info.borderSize,
     strategy: contents.strategy,
+    strategy_settings: { ...(contents.strategySettings ?? {}) },
     num_inter_steps: contents.numInterSteps,
+    mask_as_input: contents.maskAsInput ?? false,
     ...(info.periods ? { periods: mapPeriods(info.periods, formatTime) } : {}),
     ...(contents.weights.size > 0 ? { weights: packageFiles.weights } : {}),
     ...(Object.keys(contents.climatology).length > 0 ? { climatology: { file: packageFiles.climatology } } : {}),
@@ -100,7 +104,7 @@ export function infoOf(manifest: Manifest, name: string): Omit<DatasetInfo, "sta
           role,
           weight,
         }))
-      : channels.map(describe),
+      : channels.map((channel) => describe(channel, manifest.in_channels_names.includes(channel))),
     forcingNames: forcingNames(manifest.forcings),
     forcing: manifest.forcings,
     stats: statsOf(
@@ -115,6 +119,12 @@ export function infoOf(manifest: Manifest, name: string): Omit<DatasetInfo, "sta
   };
 }
 
+/** Settings of the strategy. Packages that say nothing of them were made before steps were interpolated. */
+export function strategySettingsOf(manifest: Manifest): StrategySettings {
+  if (manifest.strategy_settings !== undefined) return manifest.strategy_settings;
+  return manifest.strategy === "scaled_ar" ? { compat: "py4cast" } : {};
+}
+
 /** The three periods with their ends in another form. */
 function mapPeriods<A, B>(periods: Record<SplitName, { start: A; end: A }>, form: (time: A) => B) {
   const one = ({ start, end }: { start: A; end: A }) => ({ start: form(start), end: form(end) });
@@ -127,12 +137,18 @@ export function staticsOf(grid: Grid, borderSize: number, names: readonly string
   return { names, fields, borderMask: border, interiorMask: border.map((value) => 1 - value) };
 }
 
-function describe(name: string): FeatureInfo {
+function describe(name: string, isPrognostic: boolean): FeatureInfo {
   const known = lookupVariable(name);
   if (!known) {
     throw new ConfigError(`the package has the channel "${name}", which is not in Foehn's catalogue`, {
       hint: 'describe the channels under "variables" in metadata.json: name, units, long_name',
     });
   }
-  return { name, units: known.units, longName: known.longName, role: "prognostic", weight: 1 };
+  return {
+    name,
+    units: known.units,
+    longName: known.longName,
+    role: isPrognostic ? "prognostic" : "diagnostic",
+    weight: 1,
+  };
 }

@@ -8,6 +8,7 @@ import { loadConfig } from "../core/config.js";
 import { parseDuration, parseTime } from "../core/time.js";
 import { forcingSpecSchema } from "../datasets/forcings.js";
 import { gridJsonSchema } from "../grid/json.js";
+import { strategies } from "../training/strategies/registry.js";
 import { roles } from "../variables/roles.js";
 
 /** Name of the file in a package. */
@@ -78,16 +79,21 @@ export const manifestSchema = z
     settings: z.record(z.string(), z.unknown()).default({}).describe("settings of the architecture"),
     n_history: z.int().nonnegative().default(0).describe("past states besides the newest one"),
     grid: gridJsonSchema.default("720x1440"),
-    in_channels_names: z.array(z.string()).min(1),
-    out_channels_names: z.array(z.string()).optional().describe("default: those of the input"),
+    in_channels_names: z.array(z.string()).min(1).describe("the prognostic variables"),
+    out_channels_names: z
+      .array(z.string())
+      .optional()
+      .describe("those of the input, then the diagnostic variables; default: those of the input"),
     time_step: duration.default("PT6H"),
     variables: z.array(variable).optional().describe("default: what the catalogue says about the channels"),
     normalisation: normalisation.optional().describe("default: none, the network works on physical values"),
     forcings: forcingSpecSchema.default({ variables: [], date: false, insolation: false }),
     statics: z.strictObject({ file: relativePath, names: z.array(z.string()) }).optional(),
     border_size: z.int().nonnegative().default(0),
-    strategy: z.enum(["scaled_ar", "diff_ar"]).default("diff_ar"),
+    strategy: strategies.nameSchema().default("diff_ar"),
+    strategy_settings: z.record(z.string(), z.unknown()).optional(),
     num_inter_steps: z.int().positive().default(1),
+    mask_as_input: z.boolean().default(false).describe("the network is told which values exist, as its last feature"),
     periods: z
       .strictObject({ train: period, valid: period, test: period })
       .optional()
@@ -109,15 +115,25 @@ export const manifestSchema = z
       const twice = names.findIndex((name, i) => names.indexOf(name) !== i);
       if (twice >= 0) problem([list, twice], `the channel "${names[twice]}" is listed twice`);
     }
-    if (channels.join() !== manifest.in_channels_names.join()) {
+    const prognostic = manifest.in_channels_names;
+    if (channels.slice(0, prognostic.length).join() !== prognostic.join()) {
       problem(
         ["out_channels_names"],
-        "must equal in_channels_names: Foehn steps a state forward, so what goes in comes out",
+        `must begin with in_channels_names (${prognostic.join(", ")}): Foehn steps a state forward, so what goes in comes out`,
       );
     }
     const described = manifest.variables?.map((v) => v.name);
     if (described && described.join() !== channels.join()) {
       problem(["variables"], `must describe the channels in their order (${channels.join(", ")})`);
+    }
+    for (const [i, { name, role }] of (manifest.variables ?? []).entries()) {
+      const expected = prognostic.includes(name) ? "prognostic" : "diagnostic";
+      if (role === expected) continue;
+      const why = expected === "prognostic" ? "one of" : "not one of";
+      problem(
+        ["variables", i, "role"],
+        `expected "${expected}", because ${name} is ${why} in_channels_names, got "${role}"`,
+      );
     }
     for (const [kind, values] of Object.entries(manifest.normalisation ?? {})) {
       if (!values || (kind.startsWith("diff") && Object.keys(values).length === 0)) continue;

@@ -9,13 +9,15 @@ import { ModelError, UsageError } from "../core/errors.js";
 import { atomicWrite, sha256File, temporaryPath, toStorageError } from "../core/files.js";
 import { didYouMean } from "../core/suggest.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
+import { modelFeatures } from "../datasets/features.js";
 import { moveToFinalName, refuseExisting, syncFolders } from "../io/final-name.js";
 import type { Network } from "../models/network.js";
 import { createNetwork } from "../models/registry.js";
 import type { PackageContents } from "../training/package-contents.js";
-import { numInputFeatures } from "../training/step.js";
-import type { StrategyName } from "../training/strategies/registry.js";
-import { infoOf, manifestOf, packageFiles, staticsOf } from "./contents.js";
+import { numInputFeatures, numOutputFeatures } from "../training/step.js";
+import { createStrategy } from "../training/strategies/registry.js";
+import type { StrategySettings } from "../training/strategies/strategy.js";
+import { infoOf, manifestOf, packageFiles, staticsOf, strategySettingsOf } from "./contents.js";
 import { type Manifest, manifestName, readManifest } from "./manifest.js";
 
 /** An open package. It holds no file handles. */
@@ -24,9 +26,12 @@ export interface Package {
   readonly path: string;
   readonly name: string;
   readonly manifest: Manifest;
-  readonly strategy: StrategyName;
+  readonly strategy: string;
+  readonly strategySettings: StrategySettings;
   readonly numInputSteps: number;
   readonly numInterSteps: number;
+  /** True when the network is told which values exist. */
+  readonly maskAsInput: boolean;
   /** The checked path of a file of the package. @throws ModelError when it is missing, altered, or not listed */
   file(path: string): Promise<string>;
   /** Checks every file now. @throws ModelError naming the first that is wrong */
@@ -135,8 +140,10 @@ export async function openPackage(directory: string): Promise<Package> {
     name,
     manifest,
     strategy: manifest.strategy,
+    strategySettings: strategySettingsOf(manifest),
     numInputSteps: manifest.n_history + 1,
     numInterSteps: manifest.num_inter_steps,
+    maskAsInput: manifest.mask_as_input,
     file,
     async verify() {
       for (const listed of Object.keys(files)) await file(listed);
@@ -144,14 +151,16 @@ export async function openPackage(directory: string): Promise<Package> {
     info,
     async network({ device = "cpu" } = {}) {
       refuseCode(path, manifest);
-      const { features, statics, forcingNames, grid } = await info();
+      const described = await info();
+      const features = modelFeatures(described);
       const inputs = numInputFeatures({
+        strategy: createStrategy(manifest.strategy, strategySettingsOf(manifest)),
+        features,
         numInputSteps: manifest.n_history + 1,
-        state: features.length,
-        statics: statics.names.length,
-        forcing: forcingNames.length,
+        hasMask: manifest.mask_as_input,
       });
-      const network = createNetwork(manifest.architecture, inputs, features.length, manifest.settings, grid.shape);
+      const { architecture, settings } = manifest;
+      const network = createNetwork(architecture, inputs, numOutputFeatures(features), settings, described.grid.shape);
       await loadWeights(network, manifest, path, file);
       network.eval();
       network.to({ device });

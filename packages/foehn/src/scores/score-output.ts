@@ -21,7 +21,7 @@ export interface ScoreReferences {
 export class ScoreOutput implements ForecastOutput {
   readonly #references: ScoreReferences;
   readonly #truth = new Map<number, Promise<Float32Array[]>>();
-  readonly #initial = new Map<number, readonly Float32Array[]>();
+  readonly #initial = new Map<number, Promise<readonly Float32Array[]>>();
   #header: ForecastHeader | undefined;
   #weights: Float64Array = new Float64Array(0);
   #model = new ScoreSums(0, 0);
@@ -51,19 +51,26 @@ export class ScoreOutput implements ForecastOutput {
   async write({ initialIndex, leadIndex, validTime, fields }: ForecastStep): Promise<void> {
     if (leadIndex === 0) {
       this.#initial.delete(initialIndex - 2);
-      this.#initial.set(
-        initialIndex,
-        fields.map((field) => field.slice()),
-      );
+      const kept = this.#initialFields(fields, validTime);
+      this.#initial.set(initialIndex, kept);
+      await kept;
       return;
     }
-    const initial = this.#initial.get(initialIndex)!;
+    const initial = await this.#initial.get(initialIndex)!;
     const truth = await this.#truthAt(validTime);
     for (const [v, { name }] of this.#header!.variables.entries()) {
       const references = { truth: truth[v]!, climatology: this.#references.climatology[name] };
       this.#model.add(v, leadIndex - 1, { forecast: fields[v]!, ...references }, this.#weights);
       this.#persistence.add(v, leadIndex - 1, { forecast: initial[v]!, ...references }, this.#weights);
     }
+  }
+
+  // What a model does not start from (diagnostic variables) is NaN in its initial condition; persistence takes the analysis.
+  async #initialFields(fields: readonly Float32Array[], time: number): Promise<readonly Float32Array[]> {
+    const own = fields.map((field) => (field.every(Number.isNaN) ? undefined : field.slice()));
+    if (own.every((field) => field !== undefined)) return own;
+    const analysis = await this.#truthAt(time);
+    return own.map((field, v) => field ?? analysis[v]!);
   }
 
   // Forecasts from neighbouring dates verify at the same times: the oldest reads are dropped first.

@@ -14,7 +14,7 @@ import {
 } from "../forecast/forecast.js";
 import { hasTime, historyTimes, stateReader } from "../forecast/initial-state.js";
 import { type DataSpec, withData } from "../forecast/open-data.js";
-import { openLoop } from "../forecast/open-loop.js";
+import { initialFeatures, openLoop } from "../forecast/open-loop.js";
 import { fileOutput } from "../forecast/outputs/file-output.js";
 import { runForecast } from "../forecast/rollout.js";
 import { openPackageAt } from "../hub/uri.js";
@@ -77,16 +77,19 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
         `${seen} of ${initialTimes.length} forecasts lie in the training or validation period: the model has seen their truth`,
       );
     }
-    const reader = stateReader(source, info.features, info.grid);
-    const scores = new ScoreOutput({ truth: reader, climatology: await pkg.climatology() });
+    const reader = stateReader(source, initialFeatures(pkg, info), info.grid);
+    const truth = stateReader(source, info.features, info.grid);
+    const scores = new ScoreOutput({ truth, climatology: await pkg.climatology() });
     using loop = await openLoop(pkg, {
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.precision === undefined ? {} : { precision: options.precision }),
       forcingSource: source,
       borderSource: options.borderSource,
     });
+    loop.requireData?.(initialTimes, steps);
+    for (const note of loop.notes) progress.note(note);
     const variables = outputVariables(info);
-    const provenance = forecastProvenance(pkg, source, loop.precision, options.history ?? "foehn score");
+    const provenance = forecastProvenance(pkg, source, loop, { ...options, history: options.history ?? "foehn score" });
     const [, forecastPath] = await runForecast({
       loop,
       reader,

@@ -14,8 +14,10 @@ export function moveBatch(batch: ItemBatch, device: string): ItemBatch {
     inputs: move(batch.inputs),
     outputs: move(batch.outputs),
     forcing: move(batch.forcing),
+    ...(batch.initialForcing && { initialForcing: move(batch.initialForcing) }),
     ...(batch.mask && { mask: move(batch.mask) }),
     ...(batch.inputMask && { inputMask: move(batch.inputMask) }),
+    ...(batch.forcingMask && { forcingMask: move(batch.forcingMask) }),
   };
   disposeBatch(batch);
   return moved;

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { networks } from "../models/registry.js";
 import { CheckpointFolder, type CheckpointName } from "./checkpoints.js";
 import { readDatasetRecord } from "./dataset-record.js";
+import { usesMask } from "./options.js";
 import type { PackageContents } from "./package-contents.js";
 import { readRunFolder } from "./run-folder.js";
 import type { TrainingState } from "./state.js";
@@ -42,8 +43,10 @@ export async function inferenceModel(
     settings: trained.model_settings,
     weights: model,
     strategy: trained.strategy,
+    strategySettings: trained.strategy_settings,
     numInputSteps: trained.num_input_steps,
     numInterSteps: trained.num_inter_steps,
+    maskAsInput: usesMask(trained, info),
     info,
     climatology,
     provenance: {

@@ -9,7 +9,7 @@ import type { Network } from "../models/network.js";
 import type { Checkpoint } from "./checkpoints.js";
 import { type Loss, lossContext } from "./losses/loss.js";
 import { createLoss } from "./losses/registry.js";
-import type { TrainOptions } from "./options.js";
+import { type TrainOptions, usesMask } from "./options.js";
 import { type Precision, withPrecision } from "./precision.js";
 import { prepareRollout, type RolloutContext, rollout } from "./rollout.js";
 import type { TrainingState } from "./state.js";
@@ -44,6 +44,8 @@ export class Learner {
     network.train();
     this.context = prepareRollout(network, info, {
       strategy: options.strategy,
+      strategySettings: options.strategy_settings,
+      hasMask: usesMask(options, info),
       numInterSteps: options.num_inter_steps,
       device,
     });

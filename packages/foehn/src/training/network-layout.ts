@@ -6,12 +6,13 @@ import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import { ModelError } from "../core/errors.js";
 import type { DatasetInfo, ItemBatch } from "../datasets/dataset.js";
+import { prognosticFeatures } from "../datasets/features.js";
 import type { Network, StaticTensors } from "../models/network.js";
 import { NamedTensor } from "../tensor/named-tensor.js";
 
 const dims = ["batch", "timestep", "lat", "lon", "features"] as const;
 
-/** Parts of a batch, each (B, T, H, W, F). */
+/** Parts of a batch, each (B, T, H, W, F); inputs and outputs are prognostic features. */
 export interface BatchParts {
   readonly inputs?: Tensor | undefined;
   readonly outputs?: Tensor | undefined;
@@ -32,7 +33,7 @@ export function inNetworkLayout(network: Network, info: DatasetInfo, parts: Batc
       dims,
       names,
     ) as NamedTensor;
-  const state = info.features.map((feature) => feature.name);
+  const state = prognosticFeatures(info).map((feature) => feature.name);
   return network.transformBatch({
     inputs: named(parts.inputs, state),
     outputs: named(parts.outputs, state),
@@ -59,6 +60,11 @@ export function onGridAgain(tensor: Tensor, shape: readonly number[]): Tensor {
     );
   }
   return tensor.reshape(shape);
+}
+
+/** A tensor on the grid, (B, H, W, F), as `like` lies in the network's layout; a view. */
+export function inLayoutOf(tensor: Tensor, like: Tensor): Tensor {
+  return tensor.ndim === like.ndim ? tensor : tensor.reshape([...like.shape.slice(0, -1), tensor.size(-1)]);
 }
 
 /** The tensors behind static features and masks, each once. */

@@ -3,7 +3,7 @@
 import type { Tensor } from "@foehn/torch";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import type { NetworkSettings } from "../models/network.js";
-import type { StrategyName } from "./strategies/registry.js";
+import type { StrategySettings } from "./strategies/strategy.js";
 
 /** Everything that a package holds. */
 export interface PackageContents {
@@ -14,9 +14,13 @@ export interface PackageContents {
   readonly settings: NetworkSettings;
   /** The network's state dict. */
   readonly weights: Map<string, Tensor>;
-  readonly strategy: StrategyName;
+  /** Name of a registered strategy. */
+  readonly strategy: string;
+  readonly strategySettings?: StrategySettings | undefined;
   readonly numInputSteps: number;
   readonly numInterSteps: number;
+  /** True when the network is told which values exist. Default false. */
+  readonly maskAsInput?: boolean | undefined;
   readonly info: DatasetInfo;
   /** By feature: time-mean field of the training period, physical units, (H, W). */
   readonly climatology: Record<string, Float32Array>;

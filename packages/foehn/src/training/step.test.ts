@@ -10,7 +10,8 @@ import { createNetwork } from "../models/registry.js";
 import { NamedTensor } from "../tensor/named-tensor.js";
 import { Learner } from "./learner.js";
 import { parseTrainOptions } from "./options.js";
-import { advance } from "./step.js";
+import { advance, type StepInput, type StepModel } from "./step.js";
+import { createStrategy } from "./strategies/registry.js";
 
 /** A network whose answer is a function of its input: physics that is known in closed form. */
 class Known extends Network {
@@ -26,38 +27,42 @@ class Known extends Network {
 
 const one = (...values: number[]) => torch.tensor(values, { shape: [1, 1, 1, values.length] });
 const values = (tensor: Tensor) => Array.from(tensor.toTypedArray() as Float32Array);
-const base = {
+const features = { prognostic: ["s"], diagnostic: [], statics: ["g"], forcing: ["f"], readForcing: ["f"] };
+const model = {
+  features,
   statics: torch.tensor([7], { shape: [1, 1, 1] }),
-  forcing: one(9),
-  diffMean: torch.tensor([0.5]),
-  diffStd: torch.tensor([2]),
+  differences: { mean: torch.tensor([0.5]), std: torch.tensor([2]) },
 };
+const [scaledAr, diffAr] = [createStrategy("scaled_ar"), createStrategy("diff_ar")];
+
+/** The next prognostic state. */
+const next = (given: Pick<StepModel, "network" | "strategy"> & Partial<StepModel>, input: Partial<StepInput>) =>
+  advance({ ...model, ...given }, { previousStates: [], forcing: one(9), ...input }).state;
 
 describe("advance", () => {
   it("feeds states oldest first, then statics, then forcing", () => {
     const network = new Known((x) => x.slice({ dim: -1, start: 0, end: 1 }).mul(0));
-    advance({ ...base, network, previousStates: [one(1), one(2), one(3)], strategy: "diff_ar" });
+    next({ network, strategy: diffAr }, { previousStates: [one(1), one(2), one(3)] });
     expect(values(network.seen[0]!)).toEqual([1, 2, 3, 7, 9]);
   });
 
   it("adds plain increments with diff_ar", () => {
     const network = new Known(() => one(0.25));
-    expect(values(advance({ ...base, network, previousStates: [one(1), one(3)], strategy: "diff_ar" }))).toEqual([
-      3.25,
-    ]);
+    expect(values(next({ network, strategy: diffAr }, { previousStates: [one(1), one(3)] }))).toEqual([3.25]);
   });
 
   it("adds scaled increments with scaled_ar, K times with unscaled σ and μ", () => {
     const network = new Known(() => one(0.25));
-    const input = { ...base, network, previousStates: [one(3)], strategy: "scaled_ar" as const };
-    expect(values(advance(input))).toEqual([3 + 0.25 * 2 + 0.5]);
-    expect(values(advance({ ...input, numInterSteps: 3 }))).toEqual([3 + 3 * (0.25 * 2 + 0.5)]);
+    const previousStates = [one(3)];
+    expect(values(next({ network, strategy: scaledAr }, { previousStates }))).toEqual([3 + 0.25 * 2 + 0.5]);
+    const three = next({ network, strategy: scaledAr, numInterSteps: 3 }, { previousStates });
+    expect(values(three)).toEqual([3 + 3 * (0.25 * 2 + 0.5)]);
   });
 
   it("rebuilds the input from the last sub-state at each of the K calls", () => {
     const network = new Known((x) => x.slice({ dim: -1, start: 0, end: 1 })); // ds = s·σ + μ
-    const input = { ...base, network, previousStates: [one(1)], strategy: "scaled_ar" as const, numInterSteps: 2 };
-    expect(values(advance(input))).toEqual([(1 * 3 + 0.5) * 3 + 0.5]);
+    const state = next({ network, strategy: scaledAr, numInterSteps: 2 }, { previousStates: [one(1)] });
+    expect(values(state)).toEqual([(1 * 3 + 0.5) * 3 + 0.5]);
     expect(network.seen.map((x) => values(x))).toEqual([
       [1, 7, 9],
       [3.5, 7, 9],
@@ -68,22 +73,78 @@ describe("advance", () => {
     const row = (...numbers: number[]) => torch.tensor(numbers, { shape: [1, 1, numbers.length, 1] });
     const border = { state: row(100, 100, 100), mask: torch.tensor([1, 0, 1], { shape: [1, 3, 1] }) };
     const network = new Known(() => row(0, 0, 0));
-    const input = {
-      ...base,
-      network,
-      border,
-      statics: torch.zeros([1, 3, 0]),
-      forcing: torch.zeros([1, 1, 3, 0]),
-      previousStates: [row(1, 2, 3)],
+    const wide = { network, statics: torch.zeros([1, 3, 0]) };
+    const input = { border, forcing: torch.zeros([1, 1, 3, 0]), previousStates: [row(1, 2, 3)] };
+    expect(values(next({ ...wide, strategy: scaledAr }, input))).toEqual([100, 2.5, 100]);
+    expect(values(next({ ...wide, strategy: diffAr }, input))).toEqual([1, 2, 3]);
+    expect(values(next({ ...wide, strategy: scaledAr }, { ...input, border: undefined }))).toEqual([1.5, 2.5, 3.5]);
+  });
+
+  it("moves border and forcing within the step from call to call; py4cast's calls all have those of its end", () => {
+    const seenBy = (settings: object) => {
+      const network = new Known((x) => x.slice({ dim: -1, start: 0, end: 1 }).mul(0));
+      const strategy = createStrategy("scaled_ar", settings);
+      const border = { state: one(10), mask: torch.ones([1, 1, 1]) };
+      const input = { previousStates: [one(2)], startForcing: one(1), forcing: one(9), border };
+      const state = next({ network, strategy, numInterSteps: 4 }, input);
+      expect(values(state)).toEqual([10]);
+      return network.seen.map((x) => values(x));
     };
-    expect(values(advance({ ...input, strategy: "scaled_ar" }))).toEqual([100, 2.5, 100]);
-    expect(values(advance({ ...input, strategy: "diff_ar" }))).toEqual([1, 2, 3]);
-    expect(values(advance({ ...input, strategy: "scaled_ar", border: undefined }))).toEqual([1.5, 2.5, 3.5]);
+    expect(seenBy({})).toEqual([
+      [2, 7, 3],
+      [4, 7, 5],
+      [6, 7, 7],
+      [8, 7, 9],
+    ]);
+    expect(seenBy({ compat: "py4cast" })).toEqual([
+      [2, 7, 9],
+      [10, 7, 9],
+      [10, 7, 9],
+      [10, 7, 9],
+    ]);
+  });
+
+  it("keeps diagnostic features out of the input and gives them as the network does", () => {
+    const network = new Known(() => one(0.25, 6));
+    const given = { ...model, features: { ...features, diagnostic: ["d"] }, network, strategy: scaledAr };
+    const { state, prediction } = advance(
+      { ...given, numInterSteps: 2 },
+      { previousStates: [one(3)], forcing: one(9), border: { state: one(50), mask: torch.ones([1, 1, 1]) } },
+    );
+    expect(values(state)).toEqual([50]);
+    expect(values(prediction)).toEqual([50, 6]);
+    expect(network.seen.map((x) => x.size(-1))).toEqual([3, 3]);
+    expect(() => next({ ...given, network: new Known(() => one(1)) }, { previousStates: [one(3)] })).toThrow(
+      /gives 1 features, the model has 1 prognostic and 1 diagnostic/,
+    );
+  });
+
+  it("tells the network where its input is complete", () => {
+    const network = new Known((x) => x.slice({ dim: -1, start: 0, end: 1 }).mul(0));
+    const input = { previousStates: [one(3)] };
+    next({ network, strategy: diffAr, hasMask: true }, { ...input, mask: one(0) });
+    next({ network, strategy: diffAr, hasMask: true }, input);
+    expect(network.seen.map((x) => values(x))).toEqual([
+      [3, 7, 9, 0],
+      [3, 7, 9, 1],
+    ]);
+  });
+
+  it("corrects the forcing that is the same quantity with downscaling_only, and sees no states", () => {
+    const network = new Known(() => one(0.25, -1));
+    const coarse = ["arp_v_10m", "sin", "arp_t2m"];
+    const given = { prognostic: ["t2m", "aro_v_10m"], forcing: coarse, readForcing: coarse };
+    const downscaled = next(
+      { network, strategy: createStrategy("downscaling_only"), features: { ...features, ...given } },
+      { forcing: one(5, 6, 7) },
+    );
+    expect(values(downscaled)).toEqual([7.25, 4]);
+    expect(values(network.seen[0]!)).toEqual([7, 5, 6, 7]);
   });
 
   it("returns float32 states under autocast", () => {
     const network = new Known((x) => x.slice({ dim: -1, start: 0, end: 1 }).to("bfloat16"));
-    expect(advance({ ...base, network, previousStates: [one(1)], strategy: "diff_ar" }).dtype).toBe("float32");
+    expect(next({ network, strategy: diffAr }, { previousStates: [one(1)] }).dtype).toBe("float32");
   });
 });
 
@@ -91,7 +152,10 @@ describe("options that do not go together", () => {
   it.each([
     [{ strategy: "diff_ar", num_inter_steps: 2, num_input_steps: 1 }, /diff_ar has no intermediary steps/],
     [{ strategy: "scaled_ar", num_inter_steps: 2, num_input_steps: 2 }, /does not go with num_input_steps 2/],
-    [{ strategy: "scaled-ar" }, /strategy/],
+    [{ strategy: "downscaling_only", num_inter_steps: 2, num_input_steps: 1 }, /downscaling_only has no intermediary/],
+    [{ strategy: "scaled-ar" }, /strategy: unknown strategy, got "scaled-ar". Did you mean "scaled_ar"\?/],
+    [{ strategy: "scaled_ar", strategy_settings: { compta: "py4cast" } }, /compta: unknown key. Did you mean "compat"/],
+    [{ mask_as_input: true, on_nan: "fail" }, /mask_as_input needs on_nan mask/],
     [{ loss: "rmse" }, /loss/],
     [{ num_epochs: 3 }, /num_epochs/],
     [{ lr: -1 }, /lr/],
@@ -165,6 +229,7 @@ describe("training steps", () => {
         loss: data.options.get("loss"),
         num_input_steps: numInputSteps,
         num_inter_steps: data.options.get("num_inter_steps"),
+        strategy_settings: data.options.get("strategy") === "scaled_ar" ? { compat: "py4cast" } : {},
         gradient_clip_norm: data.options.get("clip"),
         lr: 1e-2,
       });

@@ -3,67 +3,141 @@
 
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
+import { ModelError } from "../core/errors.js";
+import type { ModelFeatures } from "../datasets/features.js";
 import type { Network } from "../models/network.js";
-import { getStrategy, type StrategyName } from "./strategies/registry.js";
+import type { DifferenceStats, InputPart, Strategy } from "./strategies/strategy.js";
 
 /** States that are known on the frame of the domain: the truth in training, a larger model's forecast in operation. */
 export interface KnownBorder {
-  /** (B, H, W, F), normalised, at the end of the step. */
+  /** Prognostic features, (B, H, W, Fp), normalised, at the end of the step. */
   readonly state: Tensor;
   /** (H, W, 1): 1 where `state` is taken, 0 where the model is. */
   readonly mask: Tensor;
 }
 
-/**
- * Argument of `advance`. All tensors are float32, normalised, features last, on the network's device and in its layout: where
- * (B, H, W, F) is written, a graph network has (B, N, F).
- */
-export interface AdvanceInput {
+/** What stays the same from step to step. */
+export interface StepModel {
   readonly network: Network;
-  /** Oldest first, each (B, H, W, F); the last one is the state now. */
-  readonly previousStates: readonly Tensor[];
+  readonly strategy: Strategy;
+  readonly features: ModelFeatures;
   /** (H, W, S) or (B, H, W, S). */
   readonly statics: Tensor;
+  /** Of the prognostic features, (Fp): one-dataset-step differences of normalised fields. */
+  readonly differences: DifferenceStats;
+  /** Network calls in a step; default 1. */
+  readonly numInterSteps?: number;
+  /** True when the network is told which values exist: one more feature, `mask`. */
+  readonly hasMask?: boolean;
+  /** Changes the network's input, (B, H, W, F), before each call: hides parts of it in training. */
+  readonly corrupt?: ((x: Tensor) => Tensor) | undefined;
+}
+
+/**
+ * What changes with every step. All tensors are float32, normalised, features last, on the network's device and in its layout:
+ * where (B, H, W, F) is written, a graph network has (B, N, F).
+ */
+export interface StepInput {
+  /** Oldest first, prognostic features, each (B, H, W, Fp); the last one is the state now. Empty where the strategy takes none. */
+  readonly previousStates: readonly Tensor[];
   /** (B, H, W, Ff) at the end of the step; Ff may be 0. */
   readonly forcing: Tensor;
-  readonly strategy: StrategyName;
-  /** (F): mean of one-dataset-step differences of normalised fields. */
-  readonly diffMean: Tensor;
-  /** (F): their standard deviation. */
-  readonly diffStd: Tensor;
-  /** Network calls in this step; default 1. */
-  readonly numInterSteps?: number;
+  /** The same at its start; only strategies that interpolate within a step look at it. */
+  readonly startForcing?: Tensor | undefined;
+  /** (B, H, W, 1): 1 where every state and forcing of the input has its values. Default everywhere. */
+  readonly mask?: Tensor | undefined;
   /** Used by strategies that force borders; without it the model's own border stays. */
   readonly border?: KnownBorder | undefined;
 }
 
-/** The state one dataset step later, (B, H, W, F), normalised, float32. The caller shifts its own history. */
-export function advance(input: AdvanceInput): Tensor {
-  const { network, forcing, diffMean, diffStd, numInterSteps = 1, border } = input;
-  const strategy = getStrategy(input.strategy);
-  const statics = forBatch(input.statics, forcing);
+/** What a step gives. */
+export interface Advanced {
+  /** The prognostic state one dataset step later, (B, H, W, Fp), float32. The caller shifts its own history. */
+  readonly state: Tensor;
+  /** State, then diagnostic features: (B, H, W, F). The same tensor as `state` when there are none. */
+  readonly prediction: Tensor;
+}
+
+/** Makes one dataset step. @throws ModelError when the network's output has not the features of the model */
+export function advance(model: StepModel, input: StepInput): Advanced {
+  const { network, strategy, features, differences, numInterSteps = 1 } = model;
+  const { border } = input;
+  const numPrognostic = features.prognostic.length;
+  const numDiagnostic = features.diagnostic.length;
   let states = input.previousStates;
-  for (let k = 0; k < numInterSteps; k++) {
-    const x = torch.cat([...states, statics, forcing], { dim: -1 });
+  let diagnostic: Tensor | undefined;
+  for (let call = 1; call <= numInterSteps; call++) {
+    const within = strategy.interpolatesInterSteps ? call / numInterSteps : 1;
+    const forcing = between(input.startForcing, input.forcing, within);
+    const parts: Record<InputPart, readonly Tensor[]> = {
+      states,
+      statics: [forBatch(model.statics, input.forcing)],
+      forcing: [forcing],
+      mask: model.hasMask ? [input.mask ?? allValid(forcing)] : [],
+    };
+    const x = torch.cat(
+      strategy.inputParts.flatMap((part) => parts[part]),
+      { dim: -1 },
+    );
     // Under autocast the output is bfloat16; the state stays float32, so small increments are not lost in it.
-    const output = network.forward(x).to("float32");
-    let next = strategy.update(states[states.length - 1]!, output, { mean: diffMean, std: diffStd });
+    const output = network.forward(model.corrupt ? model.corrupt(x) : x).to("float32");
+    if (output.size(-1) !== numPrognostic + numDiagnostic) {
+      throw new ModelError(
+        `the network gives ${output.size(-1)} features, the model has ${numPrognostic} prognostic and ${numDiagnostic} diagnostic`,
+      );
+    }
+    let next = strategy.update({
+      lastState: states[states.length - 1],
+      output: numDiagnostic === 0 ? output : output.narrow(-1, 0, numPrognostic),
+      forcing,
+      differences,
+      features,
+    });
+    if (numDiagnostic > 0) diagnostic = output.narrow(-1, numPrognostic, numDiagnostic);
     if (strategy.forcesBorder && border !== undefined) {
-      next = border.mask.mul(border.state).add(border.mask.mul(-1).add(1).mul(next));
+      // The border of the state now is the known one at the start of the step.
+      const known = between(input.previousStates.at(-1), border.state, within);
+      next = border.mask.mul(known).add(border.mask.mul(-1).add(1).mul(next));
     }
     states = [...states.slice(1), next];
   }
-  return states[states.length - 1]!;
+  const state = states[states.length - 1]!;
+  return { state, prediction: diagnostic === undefined ? state : torch.cat([state, diagnostic], { dim: -1 }) };
+}
+
+/** A part of the way from one end of a step to the other. */
+function between(start: Tensor | undefined, end: Tensor, part: number): Tensor {
+  return part === 1 || start === undefined ? end : start.add(end.sub(start).mul(part));
+}
+
+/** What decides how many features go into a network. */
+export interface InputDescription {
+  readonly strategy: Strategy;
+  readonly features: ModelFeatures;
+  readonly numInputSteps: number;
+  /** Whether the network is told which values exist. Default false. */
+  readonly hasMask?: boolean;
 }
 
 /** Number of features of the network's input. */
-export function numInputFeatures(counts: {
-  readonly numInputSteps: number;
-  readonly state: number;
-  readonly statics: number;
-  readonly forcing: number;
-}): number {
-  return counts.numInputSteps * counts.state + counts.statics + counts.forcing;
+export function numInputFeatures({ strategy, features, numInputSteps, hasMask = false }: InputDescription): number {
+  const counts: Record<InputPart, number> = {
+    states: numInputSteps * features.prognostic.length,
+    statics: features.statics.length,
+    forcing: features.forcing.length,
+    mask: hasMask ? 1 : 0,
+  };
+  return strategy.inputParts.reduce((sum, part) => sum + counts[part], 0);
+}
+
+/** Number of features of the network's output. */
+export function numOutputFeatures({ prognostic, diagnostic }: ModelFeatures): number {
+  return prognostic.length + diagnostic.length;
+}
+
+/** (B, H, W, 1) of ones. */
+function allValid({ shape, device }: Tensor): Tensor {
+  return torch.ones([...shape.slice(0, -1), 1], { device });
 }
 
 /** (H, W, S) → (B, H, W, S) as a view; a tensor that has a batch stays. */

@@ -7,6 +7,7 @@ import { cacheFolder } from "../core/environment.js";
 import { ConfigError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
 import type { DatasetInfo, DatasetSplits } from "../datasets/dataset.js";
+import { modelFeatures } from "../datasets/features.js";
 import { openDataset } from "../datasets/registry.js";
 import type { Network } from "../models/network.js";
 import { createNetwork } from "../models/registry.js";
@@ -16,14 +17,15 @@ import { checkSameDataset, readDatasetRecord } from "./dataset-record.js";
 import { lossContext } from "./losses/loss.js";
 import { createLoss } from "./losses/registry.js";
 import { type ChosenObserver, observers } from "./observer.js";
-import { parseTrainOptions, type TrainOptions, type TrainOptionsInput } from "./options.js";
+import { parseTrainOptions, type TrainOptions, type TrainOptionsInput, usesMask } from "./options.js";
 import { resolveDevice, resolvePrecision } from "./precision.js";
 import { collectProvenance } from "./provenance.js";
 import { resolveFiles } from "./resolve-files.js";
 import { staticTensors } from "./rollout.js";
 import { createRunFolder, newRunId, readRunFolder } from "./run-folder.js";
 import type { TrainingState } from "./state.js";
-import { numInputFeatures } from "./step.js";
+import { numInputFeatures, numOutputFeatures } from "./step.js";
+import { createStrategy } from "./strategies/registry.js";
 import { useThreads } from "./threads.js";
 import { Training, type TrainResult } from "./training.js";
 import { loadWeights } from "./weights.js";
@@ -129,13 +131,18 @@ export function chooseObservers(options: TrainOptions): {
 
 /** A network for a dataset: the number of features follows from the options and the data. */
 export function createNetworkFor(options: TrainOptions, info: DatasetInfo): Network {
-  const features = numInputFeatures({
-    numInputSteps: options.num_input_steps,
-    state: info.features.length,
-    statics: info.statics.names.length,
-    forcing: info.forcingNames.length,
-  });
-  return createNetwork(options.model, features, info.features.length, options.model_settings, info.grid.shape);
+  const strategy = createStrategy(options.strategy, options.strategy_settings);
+  const features = modelFeatures(info);
+  strategy.checkFeatures(features);
+  const hasMask = usesMask(options, info);
+  if (hasMask && !info.masksMissing) {
+    throw new ConfigError(`mask_as_input needs on_nan mask; the dataset ${info.name} stops at missing values`, {
+      hint: "pass --on-nan mask, or set on_nan: mask in the dataset's file",
+    });
+  }
+  const inputs = numInputFeatures({ strategy, features, numInputSteps: options.num_input_steps, hasMask });
+  const { model, model_settings: settings } = options;
+  return createNetwork(model, inputs, numOutputFeatures(features), settings, info.grid.shape);
 }
 
 /** A loss that does not fit the data is refused before anything is written. */

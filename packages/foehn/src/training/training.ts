@@ -17,7 +17,6 @@ import type { ChosenObserver } from "./observer.js";
 import type { TrainOptions } from "./options.js";
 import type { Precision } from "./precision.js";
 import { addToMean, initialState, type TrainingState, takeMean } from "./state.js";
-import type { StrategyName } from "./strategies/registry.js";
 import { type ValidationScores, validate } from "./validation.js";
 
 /** A finished training. */
@@ -29,7 +28,7 @@ export interface TrainResult {
   readonly network: Network;
   readonly info: DatasetInfo;
   readonly settings: NetworkSettings;
-  readonly strategy: StrategyName;
+  readonly strategy: string;
   readonly history: readonly EpochRecord[];
   readonly metricsPath: string;
 }

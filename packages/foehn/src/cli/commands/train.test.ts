@@ -2,6 +2,7 @@ import { Command, type Option } from "commander";
 import { describe, expect, it } from "vitest";
 import { losses } from "../../training/losses/registry.js";
 import { trainOptionsSchema } from "../../training/options.js";
+import { strategies } from "../../training/strategies/registry.js";
 import { toSnakeCase } from "../options.js";
 import { define } from "./train.js";
 
@@ -53,6 +54,9 @@ describe("the flags of foehn train", () => {
       expect(option.description, name).toContain(`(${choices.join(", ")})`);
       compared.push(name);
     }
-    expect(compared).toEqual(expect.arrayContaining(["strategy", "precision", "scheduler", "onNan"]));
+    for (const { strategyName } of strategies.list()) {
+      expect(flags.get("strategy")!.description).toContain(strategyName);
+    }
+    expect(compared).toEqual(expect.arrayContaining(["precision", "scheduler", "onNan"]));
   });
 });

@@ -1,7 +1,7 @@
 // Options of the model: network, settings, first weights, and how one step follows from another.
 
 import { z } from "zod";
-import { type StrategyName, strategyNames } from "../strategies/registry.js";
+import { strategies } from "../strategies/registry.js";
 import { count } from "./counts.js";
 
 /** Keys of the schema. */
@@ -17,6 +17,7 @@ export const modelOptions = {
     .nullable()
     .default(null)
     .describe("start from these weights: run, checkpoint, .safetensors, .pt, .ckpt"),
-  strategy: z.enum(strategyNames as [StrategyName, ...StrategyName[]]).default("diff_ar"),
+  strategy: strategies.nameSchema().default("diff_ar").describe("how one step follows from another"),
+  strategy_settings: z.record(z.string(), z.unknown()).default({}).describe("settings of the strategy"),
   num_inter_steps: count().default(1).describe("network calls per dataset step (scaled_ar)"),
 };

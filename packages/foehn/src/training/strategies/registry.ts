@@ -1,23 +1,76 @@
-// Strategies by the name that `--strategy` and `metadata.json` use.
+// Strategies by the name that `--strategy` and `metadata.json` use. Foehn's own are registered here; a project adds a class of
+// its own with `strategies.register`, and every option, flag and package takes its name then.
 
-import { UsageError } from "../../core/errors.js";
+import { z } from "zod";
+import { validateSettings } from "../../core/config.js";
+import { ConfigError, UsageError } from "../../core/errors.js";
 import { didYouMean } from "../../core/suggest.js";
 import { DiffAr } from "./diff-ar.js";
+import { DownscalingOnly } from "./downscaling-only.js";
 import { ScaledAr } from "./scaled-ar.js";
-import type { Strategy } from "./strategy.js";
+import type { Strategy, StrategyClass, StrategySettings } from "./strategy.js";
 
-const strategies = { scaled_ar: new ScaledAr(), diff_ar: new DiffAr() } as const satisfies Record<string, Strategy>;
+/** Strategies by name. */
+export class StrategyRegistry {
+  readonly #classes = new Map<string, StrategyClass>();
 
-/** Name of a strategy. */
-export type StrategyName = keyof typeof strategies;
+  /** Adds a class under its `strategyName`. @throws ConfigError when another class has the name */
+  register<S extends StrategySettings>(registered: StrategyClass<S>): void {
+    // Only createStrategy calls the constructor, with settings that this class's own schema has checked.
+    const strategy = registered as unknown as StrategyClass;
+    const known = this.#classes.get(strategy.strategyName);
+    if (known !== undefined && known !== strategy) {
+      throw new ConfigError(
+        `two strategies are called "${strategy.strategyName}": ${known.name} and ${strategy.name}`,
+        {
+          hint: "rename one: change its static strategyName",
+        },
+      );
+    }
+    this.#classes.set(strategy.strategyName, strategy);
+  }
 
-/** All names. */
-export const strategyNames = Object.keys(strategies) as StrategyName[];
+  /** The class of a name. @throws UsageError for an unknown name, with the nearest ones */
+  get(name: string): StrategyClass {
+    const strategy = this.#classes.get(name);
+    if (strategy === undefined) throw new UsageError(this.#unknown(name), { hint: this.#known(name) });
+    return strategy;
+  }
 
-/** The strategy of a name. @throws UsageError for an unknown one */
-export function getStrategy(name: string): Strategy {
-  if (Object.hasOwn(strategies, name)) return strategies[name as StrategyName];
-  throw new UsageError(`unknown strategy "${name}"`, {
-    hint: `${didYouMean(name, strategyNames)} Known strategies: ${strategyNames.join(", ")}.`.trim(),
-  });
+  /** All classes, in the order in which they came. */
+  list(): StrategyClass[] {
+    return [...this.#classes.values()];
+  }
+
+  /** Schema of a name: text that must be registered. */
+  nameSchema(): z.ZodString {
+    return z.string().refine((name) => this.#classes.has(name), {
+      error: ({ input }) => `${this.#unknown(String(input))}. ${this.#known(String(input))}`,
+    });
+  }
+
+  #unknown(name: string): string {
+    return `unknown strategy, got "${name}"`;
+  }
+
+  #known(name: string): string {
+    const names = [...this.#classes.keys()];
+    return `${didYouMean(name, names)} Known strategies: ${names.join(", ")}.`.trim();
+  }
+}
+
+/** The registry that training, packages and the command line use. */
+export const strategies = new StrategyRegistry();
+strategies.register(ScaledAr);
+strategies.register(DiffAr);
+strategies.register(DownscalingOnly);
+
+/**
+ * Makes a strategy.
+ * @param settings raw settings (from a file, flags or `metadata.json`); missing keys take their defaults
+ * @throws UsageError for an unknown name, ConfigError for settings that do not fit the schema
+ */
+export function createStrategy(name: string, settings: unknown = {}): Strategy {
+  const strategy = strategies.get(name);
+  return new strategy(validateSettings(strategy.settings, settings, `strategy_settings of ${name}`));
 }
