@@ -156,7 +156,6 @@ describe("options that do not go together", () => {
     [{ strategy: "scaled-ar" }, /strategy: unknown strategy, got "scaled-ar". Did you mean "scaled_ar"\?/],
     [{ strategy: "scaled_ar", strategy_settings: { compta: "py4cast" } }, /compta: unknown key. Did you mean "compat"/],
     [{ mask_as_input: true, on_nan: "fail" }, /mask_as_input needs on_nan mask/],
-    [{ loss: "rmse" }, /loss/],
     [{ num_epochs: 3 }, /num_epochs/],
     [{ lr: -1 }, /lr/],
   ])("%j", (input, message) => {
