@@ -13,6 +13,7 @@ export * from "./generated/functions.js";
 export * from "./guards.js";
 export { assignIndex, type Index, type Range } from "./indexing.js";
 export * as nn from "./nn/index.js";
+export * as onnx from "./onnx/index.js";
 export { aten } from "./operators.js";
 export * as optim from "./optim/index.js";
 export * from "./random.js";

@@ -1,0 +1,103 @@
+// Does an ONNX file give what the network gives? It is run by ONNX Runtime (the optional package onnxruntime-node, loaded here only)
+// on fresh random inputs, with more than one batch size.
+import { createRequire } from "node:module";
+import { fromTypedArray } from "../creation.js";
+import type { DType, TypedArray } from "../dtype.js";
+import { TorchError } from "../errors.js";
+import { noGrad } from "../guards.js";
+import { scope } from "../scope.js";
+import type { Tensor } from "../tensor.js";
+
+/** How far ONNX Runtime and the network are apart. */
+export interface OnnxAgreement {
+  /** Largest |a − b| over all outputs and batches. */
+  readonly maxDifference: number;
+  /** The same, divided by the largest |a| of that output (1 where that is smaller). */
+  readonly maxRelativeDifference: number;
+  readonly batchSizes: readonly number[];
+  readonly onnxruntime: string;
+}
+
+type Runtime = typeof import("onnxruntime-node");
+
+/** @throws TorchError `ERR_TORCH_ONNX` when onnxruntime-node is not installed or does not load */
+export async function loadOnnxRuntime(): Promise<{ runtime: Runtime; version: string }> {
+  try {
+    const require = createRequire(import.meta.url);
+    const { version } = require("onnxruntime-node/package.json") as { version: string };
+    const loaded = (await import("onnxruntime-node")) as Runtime & { default?: Runtime };
+    return { runtime: loaded.default ?? loaded, version };
+  } catch (cause) {
+    throw new TorchError(
+      "an ONNX export is checked by ONNX Runtime, and the package onnxruntime-node is not here; install it: npm install onnxruntime-node --ignore-scripts",
+      { code: "ERR_TORCH_ONNX_RUNTIME", cause },
+    );
+  }
+}
+
+/**
+ * Compares a model file with a function.
+ * @param model path of the file, or its bytes
+ * @param inputs makes fresh inputs for a batch size
+ */
+export async function compareWithOnnxRuntime(
+  model: string | Uint8Array,
+  fn: (...inputs: Tensor[]) => readonly Tensor[],
+  inputs: (batch: number) => readonly Tensor[],
+  batchSizes: readonly number[],
+): Promise<OnnxAgreement> {
+  const { runtime, version } = await loadOnnxRuntime();
+  // Level 3 keeps warnings about the machine off the terminal.
+  const session = await runtime.InferenceSession.create(model as string, { logSeverityLevel: 3 });
+  let [maxDifference, maxRelativeDifference] = [0, 0];
+  try {
+    for (const batch of batchSizes) {
+      const given = inputs(batch);
+      const feeds = Object.fromEntries(
+        session.inputNames.map((name, i) => {
+          const tensor = given[i]!;
+          return [name, new runtime.Tensor(typeOf(tensor.dtype), tensor.toTypedArray() as never, tensor.shape)];
+        }),
+      );
+      const results = await session.run(feeds);
+      const apart = noGrad(() =>
+        scope(() => {
+          const expected = fn(...given);
+          return session.outputNames.map((name, i) =>
+            difference(expected[i]!, results[name]!.data as TypedArray, results[name]!.dims),
+          );
+        }),
+      );
+      for (const [absolute, relative] of apart) {
+        maxDifference = worse(maxDifference, absolute);
+        maxRelativeDifference = worse(maxRelativeDifference, relative);
+      }
+      for (const tensor of given) tensor.dispose();
+    }
+  } finally {
+    await session.release();
+  }
+  return { maxDifference, maxRelativeDifference, batchSizes, onnxruntime: version };
+}
+
+/** The larger one, and NaN wins. */
+const worse = (a: number, b: number): number => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.max(a, b));
+
+function difference(
+  expected: Tensor,
+  values: TypedArray,
+  dims: readonly number[],
+): [absolute: number, relative: number] {
+  if (`${expected.shape}` !== `${dims}`) return [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  if (expected.numel() === 0) return [0, 0];
+  const a = expected.cpu().double();
+  const b = fromTypedArray(values, dims).double();
+  const absolute = a.sub(b).abs().max().item();
+  return [absolute, absolute / Math.max(1, a.abs().max().item())];
+}
+
+function typeOf(dtype: DType): "float32" | "float64" | "int64" | "int32" | "bool" {
+  if (dtype === "float32" || dtype === "float64" || dtype === "int64" || dtype === "int32" || dtype === "bool")
+    return dtype;
+  throw new TorchError(`an input of type ${dtype} cannot be given to ONNX Runtime here`, { code: "ERR_TORCH_ONNX" });
+}
