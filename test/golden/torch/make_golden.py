@@ -117,6 +117,23 @@ def layers():
     save("layers.npz", out)
 
 
+class Lion(torch.optim.Optimizer):
+    """Chen et al. 2023, Algorithm 2; PyTorch has none."""
+
+    def __init__(self, params, lr, betas, weight_decay):
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                m = self.state[p].setdefault("exp_avg", torch.zeros_like(p))
+                b1, b2 = group["betas"]
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.sub_(torch.sign(b1 * m + (1 - b1) * p.grad), alpha=group["lr"])
+                m.mul_(b2).add_(p.grad, alpha=1 - b2)
+
+
 def optim():
     """Twenty steps of each optimizer on a small regression in float64: losses and final parameters."""
     configs = {
@@ -128,6 +145,23 @@ def optim():
         "adamw": lambda p: torch.optim.AdamW(p, lr=0.01),
         "adamw_groups": lambda p: torch.optim.AdamW([{"params": p[:2], "lr": 0.02}, {"params": p[2:], "weight_decay": 0.3}], lr=0.01),
     }
+    configs.update({
+        "rmsprop": lambda p: torch.optim.RMSprop(p),
+        "rmsprop_full": lambda p: torch.optim.RMSprop(
+            p, lr=0.005, alpha=0.9, eps=1e-6, weight_decay=0.1, momentum=0.5, centered=True),
+        "adagrad": lambda p: torch.optim.Adagrad(p),
+        "adagrad_full": lambda p: torch.optim.Adagrad(
+            p, lr=0.05, lr_decay=0.1, weight_decay=0.1, initial_accumulator_value=0.2, eps=1e-6),
+        "adamax": lambda p: torch.optim.Adamax(p),
+        "adamax_full": lambda p: torch.optim.Adamax(p, lr=0.02, betas=(0.8, 0.99), eps=1e-4, weight_decay=0.1),
+        # foreach: torch 1.13's loop over tensors takes one momentum factor twice, its foreach form and newer versions do not
+        "nadam": lambda p: torch.optim.NAdam(p, foreach=True),
+        "nadam_full": lambda p: torch.optim.NAdam(
+            p, foreach=True, lr=0.02, betas=(0.8, 0.99), eps=1e-6, weight_decay=0.1, momentum_decay=0.1),
+        "radam": lambda p: torch.optim.RAdam(p, lr=0.01),
+        "radam_full": lambda p: torch.optim.RAdam(p, lr=0.02, betas=(0.8, 0.9), eps=1e-6, weight_decay=0.1),
+        "lion": lambda p: Lion(p, lr=0.01, betas=(0.9, 0.99), weight_decay=0.1),
+    })
     out = {}
     torch.manual_seed(11)
     x = torch.randn(16, 3, dtype=torch.float64)
@@ -141,6 +175,8 @@ def optim():
             model = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1)).double()
             model.load_state_dict(start)
             optimizer = make(list(model.parameters()))
+            # NAdam keeps a product in the default type: let it be float64 like the rest.
+            torch.set_default_dtype(torch.float64 if name.startswith("nadam") else torch.float32)
             losses, norms = [], []
             for _ in range(20):
                 optimizer.zero_grad()
@@ -155,6 +191,7 @@ def optim():
             if clip:
                 out[f"{label}:norms"] = torch.stack(norms)
             out.update({f"{label}:{k}": v for k, v in model.state_dict().items()})
+    torch.set_default_dtype(torch.float32)
     schedules = {
         "constant": lambda o: torch.optim.lr_scheduler.ConstantLR(o, factor=0.25, total_iters=4),
         "step": lambda o: torch.optim.lr_scheduler.StepLR(o, 3, gamma=0.5),
@@ -162,6 +199,17 @@ def optim():
         # transformers.get_cosine_schedule_with_warmup(optimizer, 5, 15), written out
         "cosine": lambda o: torch.optim.lr_scheduler.LambdaLR(
             o, lambda n: n / 5 if n < 5 else max(0.0, 0.5 * (1 + np.cos(np.pi * min(1, (n - 5) / 10))))),
+        "multistep": lambda o: torch.optim.lr_scheduler.MultiStepLR(o, [3, 7, 7, 12], gamma=0.5),
+        "exponential": lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9),
+        "onecycle": lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.1, total_steps=20, cycle_momentum=False),
+        "onecycle_linear": lambda o: torch.optim.lr_scheduler.OneCycleLR(
+            o, 0.1, total_steps=20, pct_start=0.4, div_factor=5, final_div_factor=50, anneal_strategy="linear",
+            cycle_momentum=False, three_phase=True),
+        # transformers.get_inverse_sqrt_schedule(optimizer, 4), written out
+        "inverse_sqrt": lambda o: torch.optim.lr_scheduler.LambdaLR(
+            o, lambda n: n / 4 if n < 4 else 1 / np.sqrt(n / 4)),
+        "warmup_step": lambda o: torch.optim.lr_scheduler.LambdaLR(
+            o, lambda n: n / 4 if n < 4 else 0.5 ** ((n - 4) // 3)),
         "cosine_torch": lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=20, eta_min=0.003),
     }
     for name, make in schedules.items():
@@ -172,6 +220,20 @@ def optim():
             rates.append(optimizer.param_groups[0]["lr"])
             optimizer.step()
             schedule.step()
+        out[f"schedule:{name}"] = torch.tensor(rates, dtype=torch.float64)
+    metrics = [5, 4, 3, 3, 3, 3, 2.9999, 2.5, 2.6, 2.7, 2.6, 2.6, 2.6, 2.6, 2.6, 2.6, 2.4, 2.4, 2.4, 2.4]
+    out["plateau:metrics"] = torch.tensor(metrics, dtype=torch.float64)
+    for name, options in {
+        "plateau": {"patience": 2},
+        "plateau_full": {"patience": 1, "factor": 0.5, "threshold": 0.2, "threshold_mode": "abs", "cooldown": 2, "min_lr": 0.02},
+        "plateau_max": {"mode": "max", "patience": 3},
+    }.items():
+        optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **options)
+        rates = []
+        for metric in metrics:
+            schedule.step(metric)
+            rates.append(optimizer.param_groups[0]["lr"])
         out[f"schedule:{name}"] = torch.tensor(rates, dtype=torch.float64)
     torch.manual_seed(0)
     layers = []

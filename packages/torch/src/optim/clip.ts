@@ -23,22 +23,31 @@ export function clipGradNorm(params: Iterable<Tensor>, maxNorm: number, options:
   return noGrad(() =>
     scope(() => {
       const gradients = gradientsOf(params);
-      const first = gradients[0];
-      if (first === undefined) return 0;
-      const dtype = gradients.some((gradient) => gradient.dtype === "float64") ? "float64" : "float32";
-      const norms = (aten("_foreach_norm.Scalar", gradients, normType) as Tensor[]).map((norm) =>
-        norm.to({ device: first.device, dtype }),
-      );
-      const total = (aten("linalg_vector_norm", ops.stack(norms), normType) as Tensor).item();
+      const total = normOf(gradients, normType);
       if (errorIfNonfinite && !Number.isFinite(total)) {
         throw new RangeError(`the norm of the gradients is ${total}: the loss diverged, lower the learning rate`);
       }
       const factor = maxNorm / (total + 1e-6);
       // NaN must pass through, as in PyTorch, so that a diverged step is seen and not hidden.
-      if (!(factor >= 1)) aten("_foreach_mul_.Scalar", gradients, factor);
+      if (gradients.length > 0 && !(factor >= 1)) aten("_foreach_mul_.Scalar", gradients, factor);
       return total;
     }),
   );
+}
+
+/** The norm of all gradients as one vector; 0 without any. */
+export function gradNorm(params: Iterable<Tensor>, normType = 2): number {
+  return noGrad(() => scope(() => normOf(gradientsOf(params), normType)));
+}
+
+function normOf(gradients: readonly Tensor[], normType: number): number {
+  const first = gradients[0];
+  if (first === undefined) return 0;
+  const dtype = gradients.some((gradient) => gradient.dtype === "float64") ? "float64" : "float32";
+  const norms = (aten("_foreach_norm.Scalar", gradients, normType) as Tensor[]).map((norm) =>
+    norm.to({ device: first.device, dtype }),
+  );
+  return (aten("linalg_vector_norm", ops.stack(norms), normType) as Tensor).item();
 }
 
 /** Limits every value of every gradient to [−limit, limit]. */

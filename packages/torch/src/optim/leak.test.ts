@@ -19,6 +19,7 @@ describe("a train step", () => {
       ).to({ memoryFormat });
       const optimizer = new optim.AdamW(model.parameters(), { lr: 1e-3, amsgrad: true });
       const schedule = new optim.CosineWarmup(optimizer, { warmupSteps: 10, totalSteps: 200 });
+      const ema = new optim.ExponentialMovingAverage(model, { decay: 0.99 });
       const x = torch.randn([2, 2, 8, 8]);
       const step = () =>
         torch.scope(() => {
@@ -26,8 +27,10 @@ describe("a train step", () => {
           const loss = nn.functional.mseLoss(model.forward(x), x);
           loss.backward();
           optim.clipGradNorm(model.parameters(), 1);
+          optim.clipGradValue(model.parameters(), 0.5);
           optimizer.step();
           schedule.step();
+          ema.update();
           return loss.item() as number;
         });
       const first = step();

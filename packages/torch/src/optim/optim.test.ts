@@ -33,8 +33,10 @@ const expectClose = (got: readonly number[], wanted: readonly number[], toleranc
   for (const [i, value] of got.entries()) expect(Math.abs(value - wanted[i]!)).toBeLessThan(tolerance);
 };
 
+type AnyOptimizer = Pick<torch.optim.SGD, "step" | "zeroGrad" | "stateDict" | "loadStateDict">;
+
 describe("optimizers", () => {
-  const make: Record<string, (p: Tensor[]) => torch.optim.SGD | torch.optim.Adam> = {
+  const make: Record<string, (p: Tensor[]) => AnyOptimizer> = {
     sgd: (p) => new optim.SGD(p, { lr: 0.05 }),
     sgd_momentum: (p) => new optim.SGD(p, { lr: 0.05, momentum: 0.9, dampening: 0.1, weightDecay: 0.01 }),
     sgd_nesterov: (p) => new optim.SGD(p, { lr: 0.05, momentum: 0.9, nesterov: true }),
@@ -50,6 +52,20 @@ describe("optimizers", () => {
         { lr: 0.01 },
       ),
     adamw_clipped: (p) => new optim.AdamW(p, { lr: 0.01 }),
+    rmsprop: (p) => new optim.RMSprop(p),
+    rmsprop_full: (p) =>
+      new optim.RMSprop(p, { lr: 0.005, alpha: 0.9, eps: 1e-6, weightDecay: 0.1, momentum: 0.5, centered: true }),
+    adagrad: (p) => new optim.Adagrad(p),
+    adagrad_full: (p) =>
+      new optim.Adagrad(p, { lr: 0.05, lrDecay: 0.1, weightDecay: 0.1, initialAccumulatorValue: 0.2, eps: 1e-6 }),
+    adamax: (p) => new optim.Adamax(p),
+    adamax_full: (p) => new optim.Adamax(p, { lr: 0.02, betas: [0.8, 0.99], eps: 1e-4, weightDecay: 0.1 }),
+    nadam: (p) => new optim.NAdam(p),
+    nadam_full: (p) =>
+      new optim.NAdam(p, { lr: 0.02, betas: [0.8, 0.99], eps: 1e-6, weightDecay: 0.1, momentumDecay: 0.1 }),
+    radam: (p) => new optim.RAdam(p, { lr: 0.01 }),
+    radam_full: (p) => new optim.RAdam(p, { lr: 0.02, betas: [0.8, 0.9], eps: 1e-6, weightDecay: 0.1 }),
+    lion: (p) => new optim.Lion(p, { lr: 0.01, betas: [0.9, 0.99], weightDecay: 0.1 }),
   };
 
   it.each(Object.keys(make))("%s takes PyTorch's steps", (name) => {
@@ -72,7 +88,7 @@ describe("optimizers", () => {
       );
   });
 
-  it.each(["sgd_nesterov", "adam_l2", "adamw_groups"])(
+  it.each(Object.keys(make).filter((name) => name !== "adamw_clipped"))(
     "%s resumes to the bit from its state, also through a file",
     (name) => {
       const whole = startModel();
@@ -135,6 +151,7 @@ describe("optimizers", () => {
     expect(() => new optim.SGD([first!, first!], { lr: 1 })).toThrow(/there twice/);
     expect(() => new optim.SGD([], { lr: 1 })).toThrow(/empty parameter list/);
     expect(() => new optim.Adam([first!], { betas: [1, 0.9] })).toThrow(/betas \[1, 0.9\]/);
+    expect(() => new optim.RMSprop([first!], { alpha: -1 })).toThrow(/alpha -1 must be ≥ 0/);
     expect(() => new optim.SGD([first!], { lr: 1, nesterov: true })).toThrow(/momentum > 0/);
   });
 
@@ -197,6 +214,23 @@ describe("schedules", () => {
     ["step", (o) => new optim.StepLR(o, { stepSize: 3, gamma: 0.5 })],
     ["lambda", (o) => new optim.LambdaLR(o, (n) => 1 / (n + 1))],
     ["cosine", (o) => new optim.CosineWarmup(o, { warmupSteps: 5, totalSteps: 15 })],
+    ["multistep", (o) => new optim.MultiStepLR(o, { milestones: [3, 7, 7, 12], gamma: 0.5 })],
+    ["exponential", (o) => new optim.ExponentialLR(o, { gamma: 0.9 })],
+    ["onecycle", (o) => new optim.OneCycle(o, { totalSteps: 20 })],
+    [
+      "onecycle_linear",
+      (o) =>
+        new optim.OneCycle(o, {
+          totalSteps: 20,
+          pctStart: 0.4,
+          divFactor: 5,
+          finalDivFactor: 50,
+          annealStrategy: "linear",
+          threePhase: true,
+        }),
+    ],
+    ["inverse_sqrt", (o) => new optim.InverseSqrt(o, { warmupSteps: 4 })],
+    ["warmup_step", (o) => new optim.WarmupLR(new optim.StepLR(o, { stepSize: 3, gamma: 0.5 }), { warmupSteps: 4 })],
     ["cosine_torch", (o) => new optim.CosineWarmup(o, { totalSteps: 20, minLr: 0.003 })],
   ])("%s gives PyTorch's rates, and resumes", (name, make) => {
     const optimizer = () => new optim.SGD([new nn.Parameter(torch.zeros([1]))], { lr: 0.1 });
@@ -211,6 +245,28 @@ describe("schedules", () => {
         schedule.loadStateDict(state);
       }
     }
+    expectClose(rates, values(`schedule:${name}`), 1e-14);
+  });
+
+  it.each<[string, torch.optim.PlateauOptions]>([
+    ["plateau", { patience: 2 }],
+    ["plateau_full", { patience: 1, factor: 0.5, threshold: 0.2, thresholdMode: "abs", cooldown: 2, minLr: 0.02 }],
+    ["plateau_max", { mode: "max", patience: 3 }],
+  ])("%s gives PyTorch's rates, and resumes", (name, options) => {
+    const make = () => new optim.SGD([new nn.Parameter(torch.zeros([1]))], { lr: 0.1 });
+    let optimizer = make();
+    let schedule = new optim.ReduceLROnPlateau(optimizer, options);
+    const rates = values("plateau:metrics").map((metric, i) => {
+      schedule.step(metric);
+      if (i === 8) {
+        const states = JSON.parse(JSON.stringify([optimizer.stateDict().paramGroups, schedule.stateDict()]));
+        optimizer = make();
+        optimizer.loadStateDict({ tensors: new Map(), paramGroups: states[0] });
+        schedule = new optim.ReduceLROnPlateau(optimizer, options);
+        schedule.loadStateDict(states[1]);
+      }
+      return schedule.getLastLr()[0]!;
+    });
     expectClose(rates, values(`schedule:${name}`), 1e-14);
   });
 
@@ -241,5 +297,78 @@ describe("schedules", () => {
       [0.5, 0.5],
     ]);
     expect(() => new optim.CosineWarmup(optimizer, { warmupSteps: 5, totalSteps: 4 })).toThrow(/warmupSteps 5/);
+  });
+});
+
+describe("the moving average of weights", () => {
+  /** Two layers with one weight: an average must not be swapped twice. */
+  class Tied extends nn.Module {
+    readonly first = new nn.Linear(2, 2, { bias: false });
+    readonly norm = new nn.BatchNorm2d(2);
+    readonly second = new nn.Linear(2, 2, { bias: false });
+    constructor() {
+      super();
+      Object.assign(this.second, { weight: this.first.weight });
+    }
+    override forward(x: Tensor): Tensor {
+      const y = this.norm.forward(this.first.forward(x).reshape([-1, 2, 1, 1]));
+      return this.second.forward(y.reshape([-1, 2]));
+    }
+  }
+  const snapshot = (state: ReadonlyMap<string, Tensor>) =>
+    Object.fromEntries(
+      [...state].map(([name, tensor]) => [name, [...(tensor.toTypedArray() as Float32Array)].map(Number)]),
+    );
+  const train = (model: Tied) => {
+    const optimizer = new optim.SGD(model.parameters(), { lr: 0.1 });
+    torch.scope(() => nn.functional.mseLoss(model.forward(torch.randn([4, 2])), torch.ones([4, 2])).backward());
+    optimizer.step();
+    optimizer.zeroGrad();
+  };
+
+  it("is the recursion, its decay growing at first", () => {
+    torch.manualSeed(0);
+    const model = new Tied();
+    const ema = new optim.ExponentialMovingAverage(model, { decay: 0.2 });
+    let expected = snapshot(model.stateDict());
+    for (let n = 0; n < 4; n++) {
+      train(model);
+      ema.update();
+      const decay = Math.min(0.2, (1 + n) / (10 + n));
+      const now = snapshot(model.stateDict());
+      expected = Object.fromEntries(
+        Object.entries(now).map(([name, list]) => [
+          name,
+          name.endsWith("tracked") ? list : list.map((value, i) => decay * expected[name]![i]! + (1 - decay) * value),
+        ]),
+      );
+    }
+    const got = snapshot(ema.stateDict());
+    expect(Object.keys(got)).toEqual([...model.stateDict().keys()]);
+    for (const [name, list] of Object.entries(got)) expectClose(list, expected[name]!, 1e-6);
+    expect(got["norm.num_batches_tracked"]).toEqual([4]);
+  });
+
+  it("lends the averaged weights, and gives back those of training bit for bit, also after an error", async () => {
+    torch.manualSeed(0);
+    const model = new Tied();
+    const ema = new optim.ExponentialMovingAverage(model, { decay: 0.9, warmup: false });
+    for (let n = 0; n < 3; n++) {
+      train(model);
+      ema.update();
+    }
+    const [weights, average] = [snapshot(model.stateDict()), snapshot(ema.stateDict())];
+    expect(snapshot(model.stateDict())).toEqual(weights);
+    expect(await ema.withAverage(async () => snapshot(model.stateDict()))).toEqual(average);
+    expect(snapshot(model.stateDict())).toEqual(weights);
+    await expect(ema.withAverage(() => Promise.reject(new Error("stop")))).rejects.toThrow("stop");
+    expect(snapshot(model.stateDict())).toEqual(weights);
+    expect(snapshot(ema.stateDict())).toEqual(average);
+
+    const other = new optim.ExponentialMovingAverage(new Tied(), { decay: 0.9 });
+    other.loadStateDict(ema.stateDict(), ema.numUpdates);
+    expect(snapshot(other.stateDict())).toEqual(average);
+    expect(() => other.loadStateDict(new Map(), 0)).toThrow(/has no "first.weight"/);
+    expect(() => new optim.ExponentialMovingAverage(model, { decay: 1 })).toThrow(/decay 1/);
   });
 });

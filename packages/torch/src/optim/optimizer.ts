@@ -1,4 +1,4 @@
-// Optimizer: base of SGD, Adam and AdamW. PyTorch: torch.optim.Optimizer, with its names for settings and for state tensors.
+// Optimizer: base of all optimizers. PyTorch: torch.optim.Optimizer, with its names for settings and for state tensors.
 // State lives on the parameter's device and is freed with the optimizer; one step leaves no other tensor behind.
 
 import { emptyLike, tensor, zerosLike } from "../creation.js";
@@ -27,10 +27,11 @@ export interface OptimizerState {
   readonly paramGroups: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** State tensors of one parameter, by PyTorch's names, and the number of steps it has taken. */
+/** State of one parameter by PyTorch's names: tensors of its shape, plain numbers, and the number of steps it has taken. */
 export interface ParameterState {
   step: number;
   readonly tensors: Record<string, Tensor>;
+  readonly numbers: Record<string, number>;
 }
 
 /** Base class: groups, gradients, state. Subclasses compute one group's step in `update`. */
@@ -38,6 +39,8 @@ export abstract class Optimizer<S extends GroupSettings> {
   /** Groups in the order given; settings may be changed between steps. */
   readonly paramGroups: ParamGroup<S>[] = [];
   protected readonly state = new Map<Tensor, ParameterState>();
+  /** Names of state that is a number, not a tensor; with the value it starts from. */
+  protected readonly numbers: Readonly<Record<string, number>> = {};
   readonly #defaults: S;
 
   protected constructor(params: Params<S>, defaults: S) {
@@ -92,7 +95,7 @@ export abstract class Optimizer<S extends GroupSettings> {
     return params.map((parameter) => {
       let state = this.state.get(parameter);
       if (state === undefined) {
-        state = { step: 0, tensors: {} };
+        state = { step: 0, tensors: {}, numbers: { ...this.numbers } };
         for (const name of names) state.tensors[name] = keep(zerosLike(parameter).detach());
         this.state.set(parameter, state);
       }
@@ -116,6 +119,8 @@ export abstract class Optimizer<S extends GroupSettings> {
         const state = this.state.get(parameter);
         if (state !== undefined) {
           tensors.set(`${index}.step`, tensor(state.step));
+          for (const [name, value] of Object.entries(state.numbers))
+            tensors.set(`${index}.${name}`, tensor(value, { dtype: "float64" }));
           for (const [name, tensor] of Object.entries(state.tensors)) tensors.set(`${index}.${name}`, tensor);
         }
         index++;
@@ -145,14 +150,16 @@ export abstract class Optimizer<S extends GroupSettings> {
       const parameter = parameters[Number(key.slice(0, dot))];
       if (dot < 1 || parameter === undefined) throw new RangeError(`${name}: state "${key}" belongs to no parameter`);
       const slot = key.slice(dot + 1);
-      if (slot !== "step" && tensor.shape.join() !== parameter.shape.join()) {
+      const isNumber = slot === "step" || slot in this.numbers;
+      if (!isNumber && tensor.shape.join() !== parameter.shape.join()) {
         throw new RangeError(
           `${name}: state "${key}" has shape [${tensor.shape.join(", ")}], its parameter [${parameter.shape.join(", ")}]`,
         );
       }
-      const state = loaded.get(parameter) ?? { step: 0, tensors: {} };
+      const state = loaded.get(parameter) ?? { step: 0, tensors: {}, numbers: { ...this.numbers } };
       loaded.set(parameter, state);
       if (slot === "step") state.step = tensor.item();
+      else if (isNumber) state.numbers[slot] = tensor.item();
       else state.tensors[slot] = copyLike(tensor, parameter);
     }
     this.#freeState();

@@ -1,6 +1,7 @@
 // Learning-rate schedules. PyTorch: torch.optim.lr_scheduler (names and defaults); CosineWarmup is the schedule that the
 // transformers library calls get_cosine_schedule_with_warmup, with a floor (Loshchilov & Hutter 2017, eq. 5).
-// All are closed forms of the number of steps taken, so resuming needs that number and the base rates only.
+// All here are closed forms of the number of steps taken, so resuming needs that number and the base rates only. What depends on
+// results is in reduce-on-plateau.ts.
 import type { GroupSettings, Optimizer } from "./optimizer.js";
 
 /** State of a scheduler, plain JSON. */
@@ -15,12 +16,20 @@ export abstract class LRScheduler {
   lastStep = 0;
   #baseLrs: readonly number[];
 
-  protected constructor(readonly optimizer: Optimizer<GroupSettings>) {
-    this.#baseLrs = optimizer.paramGroups.map((group) => group.lr);
+  protected constructor(
+    readonly optimizer: Optimizer<GroupSettings>,
+    baseLrs: readonly number[] = optimizer.paramGroups.map((group) => group.lr),
+  ) {
+    this.#baseLrs = baseLrs;
+  }
+
+  /** The rates that the groups started from. */
+  get baseLrs(): readonly number[] {
+    return this.#baseLrs;
   }
 
   /** Learning rate after `step` steps of a group that starts from `baseLr`. */
-  protected abstract rate(step: number, baseLr: number): number;
+  abstract rate(step: number, baseLr: number): number;
 
   /** Moves on by one and sets the learning rates. Call it after `optimizer.step()`, per step or per epoch as you count. */
   step(): void {
@@ -70,7 +79,7 @@ export class ConstantLR extends LRScheduler {
     this.apply();
   }
 
-  protected override rate(step: number, baseLr: number): number {
+  override rate(step: number, baseLr: number): number {
     return step < this.#totalIters ? baseLr * this.#factor : baseLr;
   }
 }
@@ -90,8 +99,43 @@ export class StepLR extends LRScheduler {
     this.apply();
   }
 
-  protected override rate(step: number, baseLr: number): number {
+  override rate(step: number, baseLr: number): number {
     return baseLr * this.#gamma ** Math.floor(step / this.#stepSize);
+  }
+}
+
+/** lr = base·gamma^(number of milestones reached). */
+export class MultiStepLR extends LRScheduler {
+  readonly #milestones: readonly number[];
+  readonly #gamma: number;
+
+  constructor(
+    optimizer: Optimizer<GroupSettings>,
+    { milestones, gamma = 0.1 }: { readonly milestones: readonly number[]; readonly gamma?: number },
+  ) {
+    super(optimizer);
+    this.#milestones = milestones;
+    this.#gamma = gamma;
+    this.apply();
+  }
+
+  override rate(step: number, baseLr: number): number {
+    return baseLr * this.#gamma ** this.#milestones.filter((milestone) => milestone <= step).length;
+  }
+}
+
+/** lr = base·gamma^step. */
+export class ExponentialLR extends LRScheduler {
+  readonly #gamma: number;
+
+  constructor(optimizer: Optimizer<GroupSettings>, { gamma }: { readonly gamma: number }) {
+    super(optimizer);
+    this.#gamma = gamma;
+    this.apply();
+  }
+
+  override rate(step: number, baseLr: number): number {
+    return baseLr * this.#gamma ** step;
   }
 }
 
@@ -105,7 +149,7 @@ export class LambdaLR extends LRScheduler {
     this.apply();
   }
 
-  protected override rate(step: number, baseLr: number): number {
+  override rate(step: number, baseLr: number): number {
     return baseLr * this.#factor(step);
   }
 }
@@ -140,7 +184,7 @@ export class CosineWarmup extends LRScheduler {
     this.apply();
   }
 
-  protected override rate(step: number, baseLr: number): number {
+  override rate(step: number, baseLr: number): number {
     if (step < this.#warmupSteps) return (baseLr * step) / this.#warmupSteps;
     const progress = Math.min(1, (step - this.#warmupSteps) / Math.max(1, this.#totalSteps - this.#warmupSteps));
     return this.#minLr + ((baseLr - this.#minLr) * (1 + Math.cos(Math.PI * progress))) / 2;
