@@ -1,6 +1,7 @@
 // What can be asked of one tensor without an operator, and its data from and to typed arrays.
 #include <ATen/ATen.h>
 
+#include <atomic>
 #include <cstring>
 
 #include "bind.h"
@@ -67,7 +68,8 @@ Napi::Value item(Instance& in, const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), value.toDouble());
 }
 
-// fromData(array, dtype code of its elements, shape, share)
+// fromData(array, dtype code of its elements, shape, share, flag): the last one is an Int32Array or undefined; its first element becomes
+// 1 when the last tensor over the array's memory is gone, so that the memory can be filled again.
 Napi::Value from_data(Instance& in, const Napi::CallbackInfo& info) {
   auto array = info[0].As<Napi::TypedArray>();
   const auto type = static_cast<at::ScalarType>(info[1].ToNumber().Int32Value());
@@ -93,19 +95,33 @@ Napi::Value from_data(Instance& in, const Napi::CallbackInfo& info) {
     if (needed > 0) std::memcpy(out.data_ptr(), data, needed);
     return Napi::Number::New(info.Env(), in.add(std::move(out)));
   }
+  std::atomic<int32_t>* flag = nullptr;
+  napi_ref flag_ref = nullptr;
+  if (info.Length() > 4 && info[4].IsTypedArray()) {
+    static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t), "a flag is one element");
+    void* flag_data = nullptr;
+    napi_get_typedarray_info(in.env, info[4], &ignored_type, &ignored_length, &flag_data, &buffer, &offset);
+    if (ignored_type != napi_int32_array || ignored_length < 1) throw AddonError("ERR_TORCH_ARGUMENT", "the flag has to be an Int32Array");
+    flag = static_cast<std::atomic<int32_t>*>(flag_data);
+    flag->store(0);
+    napi_create_reference(in.env, info[4], 1, &flag_ref);
+  }
   napi_ref ref = nullptr;
   napi_create_reference(in.env, array, 1, &ref);
   auto keeper = in.buffers;
   napi_env env = in.env;
-  auto drop = [keeper, ref, env](void*) {
+  auto drop = [keeper, ref, flag, flag_ref, env](void*) {
     std::unique_lock<std::mutex> lock(keeper->mutex);
     if (keeper->closed) return;
+    if (flag != nullptr) flag->store(1);
     if (std::this_thread::get_id() != keeper->owner) {
       keeper->dropped.push_back(ref);
+      if (flag_ref != nullptr) keeper->dropped.push_back(flag_ref);
       return;
     }
     lock.unlock();
     napi_delete_reference(env, ref);
+    if (flag_ref != nullptr) napi_delete_reference(env, flag_ref);
   };
   return Napi::Number::New(info.Env(), in.add(at::from_blob(data, shape, drop, options)));
 }

@@ -87,8 +87,8 @@ function flatten(data: NestedArray): { values: (number | boolean | bigint)[]; sh
   return { values, shape };
 }
 
-function fromArray(array: ArrayBufferView, dtype: DType, shape: Shape, share: boolean): Tensor {
-  return adopt(native.fromData(array, dtypeCode(dtype), shape, share)) as Tensor;
+function fromArray(array: ArrayBufferView, dtype: DType, shape: Shape, share: boolean, released?: Int32Array): Tensor {
+  return adopt(native.fromData(array, dtypeCode(dtype), shape, share, released)) as Tensor;
 }
 
 /**
@@ -132,10 +132,19 @@ export function tensor(
   return finish(fromArray(Float64Array.from(values as number[]), "float64", into, false), options, "float64");
 }
 
-/** A tensor over the memory of `array`: no copy, both see each other's changes. The array is kept alive by the tensor. */
-export function fromTypedArray(array: TypedArray, shape: Shape = [array.length]): Tensor {
+/**
+ * A tensor over the memory of `array` (shared memory too): no copy, both see each other's changes. The array is kept alive by the
+ * tensor.
+ * @param options.released its first element becomes 0 now, and 1 when the last tensor over this memory is gone, views and whatever
+ * autograd keeps included: then the memory may be filled again
+ */
+export function fromTypedArray(
+  array: TypedArray,
+  shape: Shape = [array.length],
+  options: { readonly released?: Int32Array | undefined } = {},
+): Tensor {
   checkShape(shape, array.length, `the ${array.constructor.name}`);
-  return fromArray(array, dtypeOfArray(array), shape, true);
+  return fromArray(array, dtypeOfArray(array), shape, true, options.released);
 }
 
 function filled(name: string): (shape: Shape, options?: TensorOptions) => Tensor {

@@ -79,7 +79,13 @@ export interface Native {
   storageAddress(handle: number): bigint | null;
   isContiguous(handle: number, format: number): boolean;
   item(handle: number): number;
-  fromData(array: ArrayBufferView, dtype: number, shape: readonly number[], share: boolean): number;
+  fromData(
+    array: ArrayBufferView,
+    dtype: number,
+    shape: readonly number[],
+    share: boolean,
+    released?: Int32Array,
+  ): number;
   copyOut(handle: number, array: ArrayBufferView): void;
   memory(handle: number): ArrayBuffer | null;
   // autograd

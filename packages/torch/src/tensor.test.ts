@@ -77,6 +77,29 @@ describe("typed arrays", () => {
     ]);
   });
 
+  it("marks shared memory when the last tensor over it is gone, views and autograd included", () => {
+    const memory = new SharedArrayBuffer(4 + 16);
+    const released = new Int32Array(memory, 0, 1);
+    const data = new Float32Array(memory, 4, 4);
+    data.set([1, 2, 3, 4]);
+    const x = torch.fromTypedArray(data, [2, 2], { released });
+    const row = x.select(0, 1);
+    const weight = torch.ones([2, 2], { requiresGrad: true });
+    const loss = weight.mul(x).sum();
+    x.dispose();
+    expect(row.toArray()).toEqual([3, 4]);
+    row.dispose();
+    expect(released[0]).toBe(0); // the gradient of `mul` needs it
+    loss.backward();
+    expect(weight.grad!.toArray()).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    expect(released[0]).toBe(1);
+    expect(() => torch.fromTypedArray(data, [4], { released: new Float32Array(1) as never })).toThrow(/Int32Array/);
+    loss.dispose();
+  });
+
   it("respects the offset of a typed array in its buffer", () => {
     const whole = Float32Array.of(0, 1, 2, 3);
     expect(torch.fromTypedArray(whole.subarray(1, 3)).toArray()).toEqual([1, 2]);

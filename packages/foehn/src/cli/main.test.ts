@@ -75,7 +75,7 @@ describe("the command line", () => {
     ],
     [
       ["train", "--resume", "runs/x", "--lr", "3"],
-      "error: --lr cannot change when a run goes on\n hint: only --epochs, --device and --threads may; start a new run, with --load-weights if you want its weights\n",
+      "error: --lr cannot change when a run goes on\n hint: only --epochs and the flags of the machine (--device, --threads, --num-workers, …) may; start a new run, with --load-weights if you want its weights\n",
     ],
     [["plot", "gif", "x.nc", "-o", "x.png"], 'error: --output: expected a name ending in .gif, got "x.png"\n'],
   ])("refuses %j with exit status 2", async (argv, message) => {

@@ -19,7 +19,7 @@ import {
 export function addTrainFlags(command: Command): void {
   command
     .optionsGroup("Data:")
-    .option("--dataset <name>", "gridded, synthetic or dummy (default: synthetic)")
+    .option("--dataset <name>", "see foehn dataset list (default: synthetic)")
     .option("--dataset-conf <file>", "what the dataset consists of: YAML, TOML or JSON")
     .option("--data <path>", "read this instead of the source that the dataset's file names")
     .addOption(choiceOption("--on-nan <what>", "missing values: stop, or leave them out of the loss", ["fail", "mask"]))
@@ -30,6 +30,10 @@ export function addTrainFlags(command: Command): void {
     .addOption(integerOption("--num-pred-steps-train <n>", "steps unrolled in the loss (default: 1)", { min: 1 }))
     .addOption(integerOption("--num-pred-steps-val-test <n>", "steps unrolled in validation (default: 5)", { min: 1 }))
     .addOption(integerOption("--batch-size <n>", "samples per batch (default: 1)", { min: 1 }))
+    .addOption(integerOption("--num-workers <n>", "threads that read data, 0 for none (default: by size)", { min: 0 }))
+    .addOption(
+      integerOption("--prefetch-factor <n>", "batches read ahead (default: 2 with threads, else 1)", { min: 1 }),
+    )
     .addOption(integerOption("--limit-train-batches <n>", "batches per epoch at most", { min: 1 }))
     .addOption(integerOption("--limit-val-batches <n>", "validation batches at most (default: as above)", { min: 1 }));
   command
@@ -94,7 +98,7 @@ export function addTrainFlags(command: Command): void {
   command
     .optionsGroup("Run and package:")
     .option("--config <file>", "these options in a file: YAML, TOML or JSON, with _ for -; flags go over it")
-    .option("--resume <run>", "go on with this run folder; only --epochs, --device and --threads may change")
+    .option("--resume <run>", "go on with this run folder; only --epochs and what concerns the machine may change")
     .option("--runs-dir <folder>", "where run folders go, in $FOEHN_ROOTDIR where that is set (default: runs)")
     .option("--run-name <name>", "end of the run folder's name")
     .addOption(integerOption("--checkpoint-every-steps <n>", "checkpoints within epochs too", { min: 1 }))

@@ -96,24 +96,62 @@ describe("batches", () => {
       for (let b = 0; b < 4; b++) if (a !== b) expect(Math.abs(counts[a * 4 + b]! / 4000 - 1 / 12)).toBeLessThan(0.02);
   });
 
-  it("read the next samples while the caller works, and make no tensors doing so", async () => {
+  it("are loaded ahead while the caller works, and become tensors when they are due", async () => {
     const asked: string[] = [];
     const watched: Dataset = {
-      ...train,
       info,
-      length: 4,
+      length: 8,
+      loadAhead: 2,
       times: (i) => train.times(i),
-      item: (i) => {
-        asked.push(`item ${i}`);
-        return train.item(i);
+      item: (i) => train.item(i),
+      async load(samples, options) {
+        asked.push(`load ${samples.join("+")}`);
+        const loaded = await train.load!(samples, options);
+        return {
+          toBatch() {
+            asked.push(`tensors ${samples[0]}`);
+            return loaded.toBatch();
+          },
+          release() {
+            asked.push(`release ${samples[0]}`);
+            loaded.release();
+          },
+        };
       },
-      prefetch: async (i) => void asked.push(`prefetch ${i}`),
     };
+    const before = torch.memoryStats().liveTensors;
     for await (const batch of batches(watched, { batchSize: 2 })) {
-      asked.push("work");
+      expect(batch.waitSeconds).toBeGreaterThan(0);
       disposeBatch(batch);
+      asked.push("work");
+      if (asked.filter((what) => what === "work").length === 2) break;
     }
-    expect(asked).toEqual(["item 0", "item 1", "prefetch 2", "prefetch 3", "work", "item 2", "item 3", "work"]);
+    await new Promise(setImmediate);
+    expect(asked).toEqual(
+      ["load 0+1", "tensors 0", "load 2+3", "load 4+5", "work", "tensors 2", "load 6+7", "work"].concat(
+        "release 4",
+        "release 6",
+      ),
+    );
+    expect(torch.memoryStats().liveTensors).toBe(before);
+  });
+
+  it("come from datasets that only give samples, too", async () => {
+    const plain: Dataset = { info, length: 4, times: (i) => train.times(i), item: (i) => train.item(i) };
+    const [first] = [await batches(plain, { batchSize: 2 }).next(), 0];
+    const [same] = [await batches(train, { batchSize: 2 }).next(), 0];
+    expect(first.value.outputs.equals(same.value.outputs)).toBe(true);
+    expect(first.value.times).toEqual(same.value.times);
+  });
+
+  it("use memory again only when no tensor is left over it", async () => {
+    const loop = batches(train, { batchSize: 2 });
+    const first = (await loop.next()).value as ItemBatch;
+    const kept = first.inputs.tensor.select(0, 1);
+    const copy = kept.clone();
+    disposeBatch(first);
+    for (let k = 0; k < 3; k++) disposeBatch((await loop.next()).value as ItemBatch);
+    expect(kept.equal(copy)).toBe(true);
   });
 });
 

@@ -1,8 +1,8 @@
 // Batches of a dataset in an order that depends on (seed, epoch) only, so that a run can stop and go on exactly where it was.
-// While the caller works on one batch the fields of the next are read.
+// While the caller works on one batch the next ones are read, in threads where the dataset has them.
 
 import { UsageError } from "../core/errors.js";
-import type { Dataset, ItemBatch } from "./dataset.js";
+import type { Dataset, ItemBatch, LoadedBatch } from "./dataset.js";
 import { collate, disposeItem } from "./item.js";
 import { createRandom, permutation } from "./random.js";
 
@@ -36,19 +36,50 @@ export function sampleOrder(length: number, shuffleSeed: number | undefined, epo
   return permutation(length, createRandom(shuffleSeed, epoch));
 }
 
-/** The batches of one epoch. The caller owns each batch: free it with `disposeBatch`, or take it inside a scope. */
+/**
+ * The batches of one epoch. The caller owns each batch: free it with `disposeBatch`, or take it inside a scope. Leaving the loop early
+ * is fine; the dataset's reading threads end when it is closed.
+ */
 export async function* batches(dataset: Dataset, options: BatchOptions): AsyncGenerator<ItemBatch> {
   const { batchSize, shuffleSeed, epoch, startAt = 0 } = options;
   const count = numBatches(dataset, options);
   const order = sampleOrder(dataset.length, shuffleSeed, epoch);
-  const samples = (k: number) => order.slice(k * batchSize, (k + 1) * batchSize);
-  for (let k = startAt; k < count; k++) {
-    const items = await Promise.all(samples(k).map((i) => dataset.item(i)));
-    const batch = collate(items);
-    for (const item of items) disposeItem(item);
-    // Only fields are read ahead, no tensors: those would belong to whatever scope is open then. A failure shows when the
-    // sample itself is asked for.
-    if (k + 1 < count) for (const i of samples(k + 1)) dataset.prefetch?.(i).catch(() => {});
-    yield batch;
+  const load = (k: number): Promise<LoadedBatch> => {
+    const samples = order.slice(k * batchSize, (k + 1) * batchSize);
+    const loading = dataset.load
+      ? dataset.load(samples, { isShuffled: shuffleSeed !== undefined })
+      : loadItems(dataset, samples);
+    loading.catch(() => {}); // shows when the batch is due
+    return loading;
+  };
+  // Tensors are made when a batch is due: before, they would belong to whatever scope is open then.
+  const ahead: Promise<LoadedBatch>[] = [];
+  const depth = Math.max(1, dataset.loadAhead ?? 1);
+  let next = startAt;
+  try {
+    for (let k = startAt; k < count; k++) {
+      if (next === k) ahead.push(load(next++));
+      const askedAt = performance.now();
+      const loaded = await ahead.shift()!;
+      const batch = await loaded.toBatch();
+      const waitSeconds = (performance.now() - askedAt) / 1000;
+      while (next < count && next <= k + depth) ahead.push(load(next++));
+      yield { ...batch, waitSeconds };
+    }
+  } finally {
+    for (const loading of ahead) loading.then((loaded) => loaded.release()).catch(() => {});
   }
+}
+
+/** For datasets that give single samples only: nothing is read ahead, because samples are tensors. */
+async function loadItems(dataset: Dataset, samples: readonly number[]): Promise<LoadedBatch> {
+  return {
+    async toBatch() {
+      const items = await Promise.all(samples.map((i) => dataset.item(i)));
+      const batch = collate(items);
+      for (const item of items) disposeItem(item);
+      return batch;
+    },
+    release() {},
+  };
 }

@@ -96,6 +96,8 @@ export interface ItemBatch {
   readonly batchSize: number;
   readonly numInputSteps: number;
   readonly numPredSteps: number;
+  /** How long the caller of `batches` waited for this batch, seconds. */
+  readonly waitSeconds?: number | undefined;
 }
 
 /** A list of samples, read when asked for. */
@@ -107,8 +109,27 @@ export interface Dataset {
   times(i: number): { readonly inputs: readonly number[]; readonly outputs: readonly number[] };
   /** Sample `i`. The caller disposes its tensors. @throws DataError for an index out of range or for NaN with `onNan: "fail"` */
   item(i: number): Promise<Item>;
-  /** Reads what sample `i` needs ahead of `item(i)`; makes no tensors. */
-  prefetch?(i: number): Promise<void>;
+  /**
+   * Reads samples as one batch and makes no tensors, so that it can run ahead of its use. `batches` uses it where it exists.
+   * @throws as `item`
+   */
+  load?(samples: readonly number[], options: LoadOptions): Promise<LoadedBatch>;
+  /** How many batches `batches` loads ahead of the one in use. Default 1. */
+  readonly loadAhead?: number | undefined;
+}
+
+/** How samples are asked for. */
+export interface LoadOptions {
+  /** In random order: samples that follow each other in time do not follow each other here. */
+  readonly isShuffled: boolean;
+}
+
+/** A batch in memory that is not made of tensors yet. Ends with a call of one of the two. */
+export interface LoadedBatch {
+  /** The batch; its tensors belong to the scope that is open at this call. */
+  toBatch(): ItemBatch | Promise<ItemBatch>;
+  /** Gives the memory back: the batch is not wanted any more. */
+  release(): void;
 }
 
 /** The three parts of a dataset: no time is in two of them. */
@@ -141,5 +162,12 @@ export interface DatasetOptions {
   readonly confPath?: string | undefined;
   /** Settings that win over the file. */
   readonly overrides?: { readonly source?: string | undefined } | undefined;
+  /**
+   * Threads that read samples while the engine computes; 0 reads in the main thread. Default: 0 where the data fit in memory,
+   * else one less than there are processor cores, and at most 4. Results do not depend on it. For sources over files.
+   */
+  readonly numWorkers?: number | undefined;
+  /** Batches loaded ahead of the one in use; each takes memory. Default 2 with threads, 1 without. */
+  readonly prefetchFactor?: number | undefined;
   readonly progress?: Progress | undefined;
 }

@@ -60,24 +60,27 @@ export function computeForcings(
   const [ny, nx] = grid.shape;
   const width = forcingNames(spec).length;
   const out = new Float32Array(ny * nx * width);
-  let feature = 0;
-  for (const name of spec.variables) {
+  for (const [feature, name] of spec.variables.entries()) {
     const values = read.get(name);
     if (!values) throw new DataError(`the forcing "${name}" was not read for this time`);
     for (let n = 0; n < ny * nx; n++) out[n * width + feature] = values[n]!;
-    feature++;
   }
-  if (spec.date) {
-    for (const value of dateFeatures(time)) {
-      for (let n = 0; n < ny * nx; n++) out[n * width + feature] = value;
-      feature++;
-    }
-  }
-  if (spec.insolation) {
-    const values = insolation(grid, time);
-    for (let n = 0; n < ny * nx; n++) out[n * width + feature] = values[n]! / solarConstant;
-  }
+  fillComputedForcings(spec, grid, time, out);
   return out;
+}
+
+/** Writes the computed features, which come after the read ones, into a forcing `(H, W, F)`. */
+export function fillComputedForcings(spec: ForcingSpec, grid: Grid, time: number, target: Float32Array): void {
+  const points = grid.shape[0] * grid.shape[1];
+  const width = target.length / points;
+  const date = spec.date ? dateFeatures(time) : [];
+  const radiation = spec.insolation ? insolation(grid, time) : undefined;
+  const first = spec.variables.length;
+  for (let n = 0; n < points; n++) {
+    let at = n * width + first;
+    for (let k = 0; k < date.length; k++) target[at++] = date[k]!;
+    if (radiation) target[at] = radiation[n]! / solarConstant;
+  }
 }
 
 /**

@@ -12,6 +12,7 @@ import { isSyntheticSpec, openSyntheticSource } from "../sources/synthetic.js";
 import { lookupVariable, variableOnLevel } from "../variables/catalogue.js";
 import type { DatasetOptions, DatasetSplits } from "./dataset.js";
 import { forcingSpecSchema } from "./forcings.js";
+import type { SourceRecipe } from "./loading/protocol.js";
 import { type Periods, parsePeriod } from "./periods.js";
 import { openSourceDataset, type PlannedVariable } from "./source-dataset.js";
 
@@ -137,9 +138,16 @@ export async function openGridded(options: DatasetOptions): Promise<DatasetSplit
       statics: { borderSize: config.border_size, ...config.statics },
       onNan: config.on_nan,
       memoryLimit: config.memory_limit_gb * 1e9,
+      recipe: openRecipe(config.source, cwd),
     },
     options,
   );
+}
+
+/** How another thread opens the same files. The synthetic source computes: a thread would compute it all once more. */
+function openRecipe(source: string | readonly string[], cwd: string): SourceRecipe | undefined {
+  if (typeof source === "string" && isSyntheticSpec(source)) return undefined;
+  return { module: new URL("../sources/open.js", import.meta.url).href, open: "openSource", args: [source, { cwd }] };
 }
 
 /** Opens files, or the synthetic source for `synthetic` and `synthetic:seed=3,…`. */

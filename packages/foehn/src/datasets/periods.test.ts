@@ -51,18 +51,19 @@ describe("defaultPeriods", () => {
 });
 
 describe("sampleStarts", () => {
+  const starting = (times: readonly number[]) => times.map((time) => ({ time }));
   it("makes a sample at each time that has all its states", () => {
-    expect(sampleStarts(period(0, 9), range(20), 3600, 3)).toEqual({ starts: range(8), skipped: 0 });
-    expect(sampleStarts(period(0, 9), range(20), 7200, 3)).toEqual({ starts: range(6), skipped: 0 });
+    expect(sampleStarts(period(0, 9), range(20), 3600, 3)).toEqual({ starts: starting(range(8)), skipped: 0 });
+    expect(sampleStarts(period(0, 9), range(20), 7200, 3)).toEqual({ starts: starting(range(6)), skipped: 0 });
   });
   it("leaves out samples with a gap and counts them", () => {
     const times = hours(0, 1, 2, 4, 5, 6, 7);
-    expect(sampleStarts(period(0, 7), times, 3600, 3)).toEqual({ starts: hours(0, 4, 5), skipped: 2 });
+    expect(sampleStarts(period(0, 7), times, 3600, 3)).toEqual({ starts: starting(hours(0, 4, 5)), skipped: 2 });
   });
   it("says how long a sample must be when there is none", () => {
     const samples = sampleStarts(period(0, 3), range(9), 3600, 5);
     expect(samples).toEqual({ starts: [], skipped: 0 });
-    expect(() => requireSamples("valid", period(0, 3), samples, 3600, 5)).toThrow(
+    expect(() => requireSamples("valid", "2019-03-01", samples, 3600, 5)).toThrow(
       /"valid" .* sample of 5 states, 1h apart/,
     );
   });

@@ -79,22 +79,38 @@ export function timesWithin(period: Period, times: readonly number[]): number[] 
 
 /** Where samples begin, and how many more there would be if no time were missing. */
 export interface SampleStarts {
-  readonly starts: readonly number[];
+  /** First frames of the samples. */
+  readonly starts: readonly SampleStart[];
   /** Samples left out because a time inside them is missing. */
   readonly skipped: number;
 }
 
-/** First times of all samples of `length` states, `step` seconds apart, that lie in the period and miss no time. */
-export function sampleStarts(period: Period, times: readonly number[], step: number, length: number): SampleStarts {
+/** The first frame of a sample: its time, and the forecast run where a source has several values for one time. */
+export interface SampleStart {
+  readonly time: number;
+  readonly run?: string | undefined;
+}
+
+/**
+ * First times of all samples of `length` states, `step` seconds apart, that lie in the period and miss no time.
+ * @param wanted leaves out samples that begin at other times
+ */
+export function sampleStarts(
+  period: Period,
+  times: readonly number[],
+  step: number,
+  length: number,
+  wanted: (start: number) => boolean = () => true,
+): SampleStarts {
   const present = timesWithin(period, times);
   const set = new Set(present);
-  const starts: number[] = [];
+  const starts: SampleStart[] = [];
   let skipped = 0;
   for (const start of present) {
-    if (start + (length - 1) * step > period.end) continue;
+    if (start + (length - 1) * step > period.end || !wanted(start)) continue;
     let complete = true;
     for (let k = 1; complete && k < length; k++) complete = set.has(start + k * step);
-    if (complete) starts.push(start);
+    if (complete) starts.push({ time: start });
     else if (start + (length - 1) * step <= present[present.length - 1]!) skipped++;
   }
   return { starts, skipped };
@@ -103,14 +119,14 @@ export function sampleStarts(period: Period, times: readonly number[], step: num
 /** @throws DataError saying how long a sample is and what the period has */
 export function requireSamples(
   name: SplitName,
-  period: Period,
+  period: string,
   samples: SampleStarts,
   step: number,
   length: number,
 ): void {
   if (samples.starts.length > 0) return;
   throw new DataError(
-    `the period "${name}" (${describePeriod(period)}) is too short or has too many gaps for a sample of ${length} states, ${formatDuration(step)} apart`,
+    `the period "${name}" (${period}) is too short or has too many gaps for a sample of ${length} states, ${formatDuration(step)} apart`,
     { hint: "use a longer period, fewer prediction steps, or another step" },
   );
 }

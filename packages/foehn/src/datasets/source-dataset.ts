@@ -1,13 +1,12 @@
 // The dataset over any source: periods, samples, statistics, normalisation. `gridded`, `synthetic` and `dummy` differ only in
 // the source and the plan they pass here.
 
-import * as torch from "@foehn/torch";
+import { availableParallelism } from "node:os";
 import { ConfigError, DataError } from "../core/errors.js";
 import { silentProgress } from "../core/progress.js";
 import { cropField, cropGrid, type Region } from "../grid/geometry.js";
 import { resolveVariable, usualStep } from "../sources/resolve.js";
 import type { Source } from "../sources/source.js";
-import { NamedTensor } from "../tensor/named-tensor.js";
 import { lookupVariable } from "../variables/catalogue.js";
 import type { Role } from "../variables/roles.js";
 import type {
@@ -17,24 +16,28 @@ import type {
   DatasetSplits,
   FeatureInfo,
   Item,
-  ItemDims,
+  LoadedBatch,
+  LoadOptions,
   OnNan,
 } from "./dataset.js";
 import { prognosticFeatures } from "./features.js";
 import { type ForcingSpec, forcingNames } from "./forcings.js";
-import { type Frame, FrameStore } from "./frames.js";
-import { createItem } from "./item.js";
+import { type FrameLayout, FrameStore } from "./frames.js";
+import { SampleLoader, sampleTimes } from "./loading/loader.js";
+import { BatchMemoryPool } from "./loading/memory.js";
+import type { SourceRecipe } from "./loading/protocol.js";
+import type { SampleLayout } from "./loading/sample.js";
+import { canUseWorkers, ReadingThreads } from "./loading/workers.js";
 import {
   checkPeriods,
   defaultPeriods,
   describePeriod,
   type Periods,
-  requireSamples,
-  type SampleStarts,
-  sampleStarts,
+  type SampleStart,
+  type SplitName,
   splitNames,
-  timesWithin,
 } from "./periods.js";
+import { type Sampling, timeSampling } from "./sampling.js";
 import { buildStatics, type StaticField, type StaticsSpec } from "./statics.js";
 import { surveyTraining } from "./survey.js";
 import { defaultWeight } from "./weights.js";
@@ -55,6 +58,12 @@ export interface DatasetPlan {
   /** Seconds between states; the source's usual step when left out. */
   readonly stepSeconds?: number | undefined;
   readonly periods?: Periods | undefined;
+  /** Seconds between the last input times of two samples, counted from the start of the period; default: every time. */
+  readonly sampleEvery?: number | undefined;
+  /** Samples of a source with several values for one valid time; takes the place of `periods` and `sampleEvery`. */
+  readonly sampling?: Sampling | undefined;
+  /** How a reading thread opens the source once more; without it the main thread reads. */
+  readonly recipe?: SourceRecipe | undefined;
   readonly region?: Region | undefined;
   /** Computed forcings; those read come from `variables`. */
   readonly forcing: Omit<ForcingSpec, "variables">;
@@ -65,8 +74,6 @@ export interface DatasetPlan {
   /** Statistics to use instead of the measured ones. */
   readonly statistics?: Pick<DatasetInfo, "stats" | "diffStats"> | undefined;
 }
-
-const dims: ItemDims = ["timestep", "lat", "lon", "features"];
 
 /**
  * Opens the three parts of a dataset over a source; closing them closes the source.
@@ -111,13 +118,11 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
   const step = plan.stepSeconds ?? usualStep(times);
   if (step === undefined || step <= 0)
     throw new DataError("the data have fewer than two times", { where: source.description });
-  const periods = plan.periods ?? defaultPeriods(times);
-  checkPeriods(periods, times);
-  if (!plan.periods) {
-    for (const name of splitNames)
-      progress.note(`${name}: ${describePeriod(periods[name])} (by default: 70, 15 and 15 % of the times)`);
-  }
-  const samples = samplesOf(periods, times, step, options);
+  const sampling = plan.sampling ?? samplingOver(plan, times, step, progress);
+  const stepsOf = (name: SplitName) => (name === "train" ? options.numPredStepsTrain : options.numPredStepsValTest);
+  const samples = Object.fromEntries(
+    splitNames.map((name) => [name, sampling.samples(name, options.numInputSteps, stepsOf(name))]),
+  ) as Record<SplitName, ReturnType<Sampling["samples"]>>;
   for (const name of splitNames) {
     const { starts, skipped } = samples[name];
     if (skipped > 0)
@@ -127,24 +132,25 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
   const crop = plan.region ? cropGrid(source.grid, plan.region) : undefined;
   const grid = crop?.grid ?? source.grid;
   const onNan: OnNan = options.onNan ?? plan.onNan;
-  const frames = new FrameStore({
-    source,
+  const layout: FrameLayout = {
     crop,
     grid,
     features: state.map((v) => v.info.name),
     forcing,
     onNan,
     memoryLimit: plan.memoryLimit ?? 2e9,
-  });
+  };
+  const frames = new FrameStore({ ...layout, source });
+  const first = sampling.trainingFrames[0]!;
   const staticFields: StaticField[] = [];
   for (const variable of variables.filter((v) => v.role === "static")) {
-    const [field] = await source.read({ time: times[0]!, variables: [variable.sourceName] });
+    const [field] = await source.read({ ...first, variables: [variable.sourceName] });
     staticFields.push({ name: variable.info.name, values: crop ? cropField(field!.values, crop) : field!.values });
   }
   const statics = buildStatics(grid, plan.statics, staticFields);
   const survey = await surveyTraining({
     frames,
-    times: timesWithin(periods.train, times),
+    keys: sampling.trainingFrames,
     step,
     onNan,
     cacheDir: options.cacheDir,
@@ -165,18 +171,64 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
     borderSize: plan.statics.borderSize ?? 0,
     statics,
     ...(onNan === "mask" && { masksMissing: true }),
-    periods,
+    periods: sampling.periods,
   };
-  const part = (name: (typeof splitNames)[number], numPredSteps: number) =>
-    new SourceDataset(info, frames, samples[name].starts, options.numInputSteps, numPredSteps, onNan);
+  const fits = frames.frameBytes * (source.times.length || 1) <= layout.memoryLimit;
+  const numWorkers = plan.recipe && canUseWorkers() ? (options.numWorkers ?? (fits ? 0 : defaultWorkers())) : 0;
+  const threads =
+    numWorkers > 0
+      ? new ReadingThreads(
+          { recipe: plan.recipe!, layout: { ...layout, memoryLimit: layout.memoryLimit / numWorkers }, stats },
+          numWorkers,
+        )
+      : undefined;
+  // What the survey left behind is of no use to the threads.
+  if (threads) frames.clear();
+  const memory = new BatchMemoryPool();
+  const part = (name: SplitName) => {
+    const sampleLayout: SampleLayout = {
+      numInputSteps: options.numInputSteps,
+      numPredSteps: stepsOf(name),
+      stepSeconds: step,
+      shape: grid.shape,
+      numPrognostic: prognosticFeatures(info).length,
+      numFeatures: state.length,
+      numForcing: info.forcingNames.length,
+    };
+    const loader = new SampleLoader({ info, layout: sampleLayout, frames, memory, threads });
+    const loadAhead = options.prefetchFactor ?? (threads ? 2 : 1);
+    return new SourceDataset(info, loader, sampleLayout, samples[name].starts, fits, loadAhead);
+  };
   return {
     info,
-    train: part("train", options.numPredStepsTrain),
-    valid: part("valid", options.numPredStepsValTest),
-    test: part("test", options.numPredStepsValTest),
+    train: part("train"),
+    valid: part("valid"),
+    test: part("test"),
     climatology: Object.fromEntries(info.features.map((f) => [f.name, survey.climatology[f.name]!])),
-    close: () => source.close(),
+    async close() {
+      await threads?.close();
+      await source.close();
+    },
   };
+}
+
+/** Reading is cheap beside computing, and the engine wants the cores. */
+const defaultWorkers = (): number => Math.min(4, Math.max(1, availableParallelism() - 1));
+
+/** Samples along the times of a source, in the plan's periods or by default in 70, 15 and 15 % of the times. */
+function samplingOver(
+  plan: DatasetPlan,
+  times: readonly number[],
+  step: number,
+  progress: { note(line: string): void },
+): Sampling {
+  const periods = plan.periods ?? defaultPeriods(times);
+  checkPeriods(periods, times);
+  if (!plan.periods) {
+    for (const name of splitNames)
+      progress.note(`${name}: ${describePeriod(periods[name])} (by default: 70, 15 and 15 % of the times)`);
+  }
+  return timeSampling({ periods, times, step, sampleEvery: plan.sampleEvery });
 }
 
 interface ResolvedVariable {
@@ -224,101 +276,49 @@ function commonTimes(source: Source, variables: readonly string[]): readonly num
   return times;
 }
 
-function samplesOf(
-  periods: Periods,
-  times: readonly number[],
-  step: number,
-  options: DatasetOptions,
-): Readonly<Record<(typeof splitNames)[number], SampleStarts>> {
-  const make = (name: (typeof splitNames)[number]) => {
-    const length = options.numInputSteps + (name === "train" ? options.numPredStepsTrain : options.numPredStepsValTest);
-    const samples = sampleStarts(periods[name], times, step, length);
-    requireSamples(name, periods[name], samples, step, length);
-    return samples;
-  };
-  return { train: make("train"), valid: make("valid"), test: make("test") };
-}
-
 class SourceDataset implements Dataset {
+  readonly #loader: SampleLoader;
+  readonly #layout: SampleLayout;
+  readonly #starts: readonly SampleStart[];
+  readonly #fits: boolean;
+
   constructor(
     readonly info: DatasetInfo,
-    private readonly frames: FrameStore,
-    private readonly starts: readonly number[],
-    private readonly numInputSteps: number,
-    private readonly numPredSteps: number,
-    private readonly onNan: OnNan,
-  ) {}
+    loader: SampleLoader,
+    layout: SampleLayout,
+    starts: readonly SampleStart[],
+    fits: boolean,
+    readonly loadAhead: number,
+  ) {
+    this.#loader = loader;
+    this.#layout = layout;
+    this.#starts = starts;
+    this.#fits = fits;
+  }
 
   get length(): number {
-    return this.starts.length;
+    return this.#starts.length;
+  }
+
+  #start(i: number): SampleStart {
+    const start = Number.isInteger(i) ? this.#starts[i] : undefined;
+    if (start === undefined) throw new DataError(`there is no sample ${i}; the dataset has ${this.length}`);
+    return start;
   }
 
   times(i: number): { inputs: number[]; outputs: number[] } {
-    const start = Number.isInteger(i) ? this.starts[i] : undefined;
-    if (start === undefined) throw new DataError(`there is no sample ${i}; the dataset has ${this.length}`);
-    const at = (k: number) => start + k * this.info.stepSeconds;
-    return {
-      inputs: Array.from({ length: this.numInputSteps }, (_, k) => at(k)),
-      outputs: Array.from({ length: this.numPredSteps }, (_, k) => at(this.numInputSteps + k)),
-    };
-  }
-
-  async prefetch(i: number): Promise<void> {
-    await this.#read(i);
+    return sampleTimes(this.#layout, this.#start(i));
   }
 
   async item(i: number): Promise<Item> {
-    const times = this.times(i);
-    const all = await this.#read(i);
-    const past = all.slice(0, this.numInputSteps);
-    const future = all.slice(this.numInputSteps);
-    const names = this.info.features.map((f) => f.name);
-    const numPrognostic = prognosticFeatures(this.info).length;
-    const { forcingNames } = this.info;
-    const state = (frame: Frame) => frame.state;
-    const forcing = (frame: Frame) => frame.forcing;
-    const prognostic = (frame: Frame) => firstFeatures(frame.state, names.length, numPrognostic);
-    const parts = {
-      inputs: this.#tensor(past.map(prognostic), names.slice(0, numPrognostic)),
-      outputs: this.#tensor(future.map(state), names),
-      forcing: this.#tensor(future.map(forcing), forcingNames),
-      initialForcing: this.#tensor(past.slice(-1).map(forcing), forcingNames),
-    };
-    if (this.onNan !== "mask") return createItem({ ...parts, times });
-    const masks = {
-      mask: maskOf(parts.outputs),
-      inputMask: maskOf(parts.inputs),
-      forcingMask: maskOf(parts.forcing),
-    };
-    for (const part of Object.values(parts)) part.tensor.nanToNum_({ nan: 0 });
-    return createItem({ ...parts, ...masks, times });
+    return this.#loader.item(this.#start(i));
   }
 
-  #read(i: number): Promise<Frame[]> {
-    const { inputs, outputs } = this.times(i);
-    return Promise.all([...inputs, ...outputs].map((time) => this.frames.frame(time)));
+  async load(samples: readonly number[], { isShuffled }: LoadOptions): Promise<LoadedBatch> {
+    // In random order over more data than memory holds, a frame is gone before it is wanted again.
+    return this.#loader.load(
+      samples.map((i) => this.#start(i)),
+      this.#fits || !isShuffled,
+    );
   }
-
-  #tensor(slices: readonly Float32Array[], features: readonly string[]): NamedTensor<ItemDims> {
-    const [ny, nx] = this.info.grid.shape;
-    const size = ny * nx * features.length;
-    const values = new Float32Array(slices.length * size);
-    for (const [k, slice] of slices.entries()) values.set(slice, k * size);
-    return new NamedTensor(torch.fromTypedArray(values, [slices.length, ny, nx, features.length]), dims, features);
-  }
-}
-
-/** The first `count` of `width` features at every point. */
-function firstFeatures(values: Float32Array, width: number, count: number): Float32Array {
-  if (count === width) return values;
-  const first = new Float32Array((values.length / width) * count);
-  for (let n = 0, at = 0; n < values.length; n += width) {
-    for (let f = 0; f < count; f++) first[at++] = values[n + f]!;
-  }
-  return first;
-}
-
-/** 1 where a value exists, 0 where it is NaN. */
-function maskOf(nt: NamedTensor<ItemDims>): NamedTensor<ItemDims> {
-  return nt.withTensor(torch.scope(() => nt.tensor.isnan().logicalNot().to("float32")));
 }

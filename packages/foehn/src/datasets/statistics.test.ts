@@ -97,6 +97,7 @@ describe("survey against NumPy", () => {
   );
   const grid = regularGrid({ lat0: 50, dlat: 1, ny, lon0: 0, dlon: 1, nx });
   const times = hours.map((t) => t * 3600);
+  const keys = times.map((time) => ({ time }));
   const frames = () =>
     new FrameStore({
       source: arraySource({ grid, times, fields }),
@@ -108,7 +109,7 @@ describe("survey against NumPy", () => {
     });
 
   it("agrees to 1e-10, across a gap in time and missing points", async () => {
-    const survey = await surveyTraining({ frames: frames(), times, step: 3600, onNan: "mask" });
+    const survey = await surveyTraining({ frames: frames(), keys, step: 3600, onNan: "mask" });
     for (const [name] of features) {
       for (const key of ["mean", "std", "min", "max"] as const) {
         const unit = golden.stats[name]!.std;
@@ -120,7 +121,7 @@ describe("survey against NumPy", () => {
   });
 
   it("names variables and times of missing values, a few of them", async () => {
-    const failing = surveyTraining({ frames: frames(), times, step: 3600, onNan: "fail" });
+    const failing = surveyTraining({ frames: frames(), keys, step: 3600, onNan: "fail" });
     await expect(failing).rejects.toThrow(
       /missing values \(NaN\) in p at 1970-01-01 00:00 \(\d+ points?\), p at 1970-01-01 03:00/,
     );

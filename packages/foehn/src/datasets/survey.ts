@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { atomicWrite } from "../core/files.js";
 import { type Progress, silentProgress } from "../core/progress.js";
 import type { FeatureStats, OnNan } from "./dataset.js";
-import { type FrameStore, findMissing, type MissingField, missingError } from "./frames.js";
+import { type FrameKey, type FrameStore, findMissing, type MissingField, missingError } from "./frames.js";
 import { FieldMean, RunningStats } from "./statistics.js";
 
 /** What the training period says about each read feature. */
@@ -23,8 +23,8 @@ export interface Survey {
 /** Options of `surveyTraining`. */
 export interface SurveyOptions {
   readonly frames: FrameStore;
-  /** Times of the training period, ascending. */
-  readonly times: readonly number[];
+  /** Frames of the training period, ascending within a run. */
+  readonly keys: readonly FrameKey[];
   /** Seconds between the two fields of a difference. */
   readonly step: number;
   readonly onNan: OnNan;
@@ -48,19 +48,23 @@ export async function surveyTraining(options: SurveyOptions): Promise<Survey> {
 }
 
 async function survey(options: SurveyOptions): Promise<Survey> {
-  const { frames, times, step, onNan, progress = silentProgress } = options;
+  const { frames, keys, step, onNan, progress = silentProgress } = options;
   const { names } = frames;
   const width = names.length;
   const fieldStats = names.map(() => new RunningStats());
   const diffs = names.map(() => new RunningStats());
   const missing: MissingField[] = [];
-  // Fields that a later time may still be subtracted from.
+  // Fields that a later time of the same run may still be subtracted from.
   const window = new Map<number, Float32Array>();
+  let run: string | undefined;
   let mean: FieldMean | undefined;
   let difference: Float64Array | undefined;
-  progress.start("statistics", times.length);
-  for (const [i, time] of times.entries()) {
-    const raw = await frames.raw(time);
+  progress.start("statistics", keys.length);
+  for (const [i, key] of keys.entries()) {
+    const { time } = key;
+    const raw = await frames.raw(key);
+    if (key.run !== run) window.clear();
+    run = key.run;
     mean ??= new FieldMean(raw.length);
     difference ??= new Float64Array(raw.length);
     mean.add(raw);
@@ -109,12 +113,13 @@ async function survey(options: SurveyOptions): Promise<Survey> {
 
 /** Hash of everything that the survey depends on: names, times, step, and the values at the first, middle and last time. */
 async function surveyKey(options: SurveyOptions): Promise<string> {
-  const { frames, times, step } = options;
+  const { frames, keys, step } = options;
   const hash = createHash("sha256");
   hash.update(JSON.stringify({ version: 1, names: frames.names, step }));
-  hash.update(Float64Array.from(times));
-  for (const at of new Set([0, times.length >> 1, times.length - 1])) {
-    hash.update(await frames.raw(times[at]!));
+  hash.update(Float64Array.from(keys, (key) => key.time));
+  if (keys.some((key) => key.run !== undefined)) hash.update(JSON.stringify(keys.map((key) => key.run)));
+  for (const at of new Set([0, keys.length >> 1, keys.length - 1])) {
+    hash.update(await frames.raw(keys[at]!));
   }
   return hash.digest("hex").slice(0, 24);
 }

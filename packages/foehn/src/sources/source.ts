@@ -27,6 +27,10 @@ export interface Field {
 export interface FieldRequest {
   readonly time: number;
   readonly variables: readonly string[];
+  /** Which forecast, for sources with several values for one valid time; named as the source names them. */
+  readonly run?: string | undefined;
+  /** Arrays, one per variable, that a source with `fillsArrays` fills and returns in place of new ones. */
+  readonly into?: readonly Float32Array[] | undefined;
 }
 
 /** Fields on one grid, by variable and valid time. */
@@ -37,6 +41,8 @@ export interface Source {
   readonly grid: Grid;
   /** Valid times at which at least one time-dependent variable can be read, ascending, without repeats. */
   readonly times: readonly number[];
+  /** True when `read` uses the arrays of `FieldRequest.into`. */
+  readonly fillsArrays?: boolean;
   /** Times of one variable when they differ from `times`. */
   timesOf?(variable: string): readonly number[];
   /**

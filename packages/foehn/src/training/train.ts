@@ -86,6 +86,8 @@ export interface ResumeChanges {
   readonly epochs?: number;
   readonly device?: string;
   readonly threads?: number;
+  readonly num_workers?: number;
+  readonly prefetch_factor?: number;
 }
 
 /**
@@ -166,6 +168,8 @@ async function withDataset<T>(
     cacheDir: options.cache_dir ?? cacheFolder("datasets"),
     confPath: options.dataset_conf ?? undefined,
     overrides: options.data === null ? undefined : { source: options.data },
+    numWorkers: options.num_workers ?? undefined,
+    prefetchFactor: options.prefetch_factor ?? undefined,
     progress: hooks.progress,
   });
   try {

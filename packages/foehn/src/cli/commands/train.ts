@@ -48,7 +48,7 @@ Ctrl-C saves where it is; --resume goes on from there as if nothing had happened
 };
 
 const ownFlags = ["config", "resume", "output", "packageName", "packageVersion", "overwrite", "json", "quiet", "debug"];
-const resumable = ["epochs", "device", "threads"];
+const resumable = ["epochs", "device", "threads", "numWorkers", "prefetchFactor"];
 
 async function trainAndPackage(console: Console, flags: Flags & GlobalOptions, command: Command): Promise<void> {
   const given = Object.fromEntries(Object.entries(flags).filter(([key]) => !ownFlags.includes(key)));
@@ -62,7 +62,7 @@ async function trainAndPackage(console: Console, flags: Flags & GlobalOptions, c
     if (refused.length > 0) {
       const names = command.options.filter((o) => refused.includes(o.attributeName())).map((o) => o.long);
       throw new UsageError(`${names.join(", ")} cannot change when a run goes on`, {
-        hint: "only --epochs, --device and --threads may; start a new run, with --load-weights if you want its weights",
+        hint: "only --epochs and the flags of the machine (--device, --threads, --num-workers, …) may; start a new run, with --load-weights if you want its weights",
       });
     }
   }

@@ -23,6 +23,13 @@ export const dataOptions = {
   num_pred_steps_train: count().default(1).describe("steps unrolled in the training loss"),
   num_pred_steps_val_test: count().default(5).describe("steps unrolled in validation"),
   batch_size: count().default(1),
+  num_workers: z
+    .int()
+    .nonnegative()
+    .nullable()
+    .default(null)
+    .describe("threads that read data; 0: the main thread; default: by the size of the data and the number of cores"),
+  prefetch_factor: optionalCount().describe("batches read ahead; default: 2 with threads, 1 without"),
   limit_train_batches: optionalCount().describe("batches per epoch at most"),
   limit_val_batches: optionalCount().describe("validation batches at most; default: limit_train_batches"),
 };
