@@ -97,6 +97,17 @@ export function numbersOption(flags: string, description: string, count: number)
   });
 }
 
+/** What holds from which epoch on: `0:1,5:2`; the value is a list of pairs. */
+export function scheduleOption(flags: string, description: string): Option {
+  return option(flags, description, (text) => {
+    const pairs = text.split(",").map((part) => /^\s*(\d+):(\d+)\s*$/.exec(part));
+    if (pairs.every((pair) => pair !== null)) return pairs.map((pair) => [Number(pair[1]), Number(pair[2])]);
+    throw new UsageError(
+      `${nameOf(flags)}: expected pairs epoch:steps separated by commas, such as 0:1,5:2, got "${text}"`,
+    );
+  });
+}
+
 /** A list separated by commas: `t2m,u10`. */
 export function listOption(flags: string, description: string): Option {
   return option(flags, description, (text) => {

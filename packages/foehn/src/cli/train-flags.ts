@@ -11,6 +11,7 @@ import {
   numberOption,
   numbersOption,
   overwriteOption,
+  scheduleOption,
   settingOption,
   threadsOption,
 } from "./options.js";
@@ -28,6 +29,25 @@ export function addTrainFlags(command: Command): void {
     .option("--cache-dir <folder>", "where statistics are kept between runs (default: in $FOEHN_CACHE)")
     .addOption(integerOption("--num-input-steps <n>", "past states that the network sees (default: 2)", { min: 1 }))
     .addOption(integerOption("--num-pred-steps-train <n>", "steps unrolled in the loss (default: 1)", { min: 1 }))
+    .addOption(
+      scheduleOption(
+        "--num-pred-steps-schedule <epoch:steps,…>",
+        "curriculum: 0:1,5:2 unrolls 1 step in the first five epochs, then 2",
+      ),
+    )
+    .addOption(
+      integerOption("--pushforward-steps <n>", "first unrolled steps without gradient and loss (default: 0)", {
+        min: 0,
+      }),
+    )
+    .option("--checkpoint-steps", "keep only the states between unrolled steps: less memory, more time")
+    .option("--no-checkpoint-steps", "keep everything")
+    .addOption(
+      numberOption("--mask-ratio <x>", "part of the input hidden in training, in blocks (default: 0)", {
+        min: 0,
+        max: 1,
+      }),
+    )
     .addOption(integerOption("--num-pred-steps-val-test <n>", "steps unrolled in validation (default: 5)", { min: 1 }))
     .addOption(integerOption("--batch-size <n>", "samples per batch (default: 1)", { min: 1 }))
     .addOption(integerOption("--num-workers <n>", "threads that read data, 0 for none (default: by size)", { min: 0 }))

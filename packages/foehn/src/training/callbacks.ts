@@ -27,6 +27,8 @@ export interface EpochRecord {
   readonly step: number;
   /** Mean loss over the epoch's batches. */
   readonly train_loss: number;
+  /** Steps that the training loss was unrolled over; left out in records of older runs. */
+  readonly unrolled_steps?: number;
   /** Mean validation loss over samples and lead times. */
   readonly val_loss: number | null;
   /** Validation loss by lead time. */

@@ -7,12 +7,14 @@ import { NumericalError } from "../core/errors.js";
 import type { DatasetInfo, ItemBatch } from "../datasets/dataset.js";
 import type { Network } from "../models/network.js";
 import type { Checkpoint } from "./checkpoints.js";
+import { inputMasking } from "./input-masking.js";
 import { type Loss, lossContext } from "./losses/loss.js";
 import { createLoss } from "./losses/registry.js";
 import { type TrainOptions, usesMask } from "./options.js";
 import { type Precision, withPrecision } from "./precision.js";
-import { prepareRollout, type RolloutContext, rollout } from "./rollout.js";
+import { prepareRollout, type RolloutContext } from "./rollout.js";
 import type { TrainingState } from "./state.js";
+import { accumulateGradients } from "./unroll.js";
 
 /** What a learner is made of. */
 export interface LearnerInput {
@@ -33,7 +35,11 @@ export class Learner {
   /** Null for a network without weights. */
   readonly optimizer: optim.AdamW | null;
   readonly scheduler: optim.LRScheduler | null;
+  /** Steps of each batch to unroll; the default is all. */
+  numSteps: number | undefined;
   readonly #input: LearnerInput;
+  /** The context of training: parts of the input may be hidden. */
+  readonly #training: RolloutContext;
 
   constructor(input: LearnerInput) {
     const { network, info, options, device } = input;
@@ -49,6 +55,8 @@ export class Learner {
       numInterSteps: options.num_inter_steps,
       device,
     });
+    const corrupt = options.mask_ratio > 0 ? inputMasking(info.grid.shape, options.mask_ratio) : undefined;
+    this.#training = { ...this.context, model: { ...this.context.model, corrupt } };
     this.loss = createLoss(options.loss, lossContext(info, this.context.statics.interiorMask.tensor));
     const parameters = network.parameters();
     this.optimizer =
@@ -64,14 +72,17 @@ export class Learner {
    * @returns the loss of the batch
    */
   accumulate(batch: ItemBatch, share: number): number {
-    const { precision, device } = this.#input;
-    return torch.scope(() => {
-      const prediction = withPrecision(precision, device, () => rollout(this.context, batch));
-      const loss = this.loss.forward(prediction, batch.outputs, batch.mask?.tensor).mean();
-      const value = loss.item() as number;
-      if (Number.isFinite(value) && loss.requiresGrad) (share === 1 ? loss : loss.mul(share)).backward();
-      return value;
-    });
+    const { options, precision, device } = this.#input;
+    return torch.scope(() =>
+      accumulateGradients(this.#training, batch, {
+        numSteps: this.numSteps,
+        pushforwardSteps: options.pushforward_steps,
+        checkpoint: options.checkpoint_steps,
+        share,
+        loss: this.loss,
+        forward: (fn) => withPrecision(precision, device, fn),
+      }),
+    );
   }
 
   /** One optimiser and scheduler step from the gradients so far. @returns the learning rate it used */

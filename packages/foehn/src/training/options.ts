@@ -5,18 +5,21 @@ import { z } from "zod";
 import { validateSettings } from "../core/config.js";
 import { ConfigError } from "../core/errors.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
+import { checkUnrollPlan } from "./curriculum.js";
 import { dataOptions } from "./options/data.js";
 import { modelOptions } from "./options/model.js";
 import { observerOptions } from "./options/observers.js";
 import { optimisationOptions } from "./options/optimisation.js";
 import { runOptions } from "./options/run.js";
 import { trackerOptions } from "./options/trackers.js";
+import { unrollOptions } from "./options/unroll.js";
 import { createStrategy } from "./strategies/registry.js";
 
 /** Schema of all options. Unknown keys are refused. */
 export const trainOptionsSchema = z.strictObject({
   ...dataOptions,
   ...modelOptions,
+  ...unrollOptions,
   ...optimisationOptions,
   ...observerOptions,
   ...trackerOptions,
@@ -40,6 +43,7 @@ export function usesMask(
 export function parseTrainOptions(input: unknown, where = "training options"): TrainOptions {
   const options = validateSettings(trainOptionsSchema, input, where);
   const strategy = createStrategy(options.strategy, options.strategy_settings);
+  checkUnrollPlan(options);
   strategy.check({ numInputSteps: options.num_input_steps, numInterSteps: options.num_inter_steps });
   if (options.mask_as_input === true && options.on_nan === "fail") {
     throw new ConfigError("mask_as_input needs on_nan mask, got on_nan fail", {

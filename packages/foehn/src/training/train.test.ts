@@ -149,6 +149,36 @@ describe("train", () => {
     expect(comparable(resumed.metricsPath)).toEqual(comparable(whole.metricsPath));
   });
 
+  it("unrolls longer forecasts from epoch to epoch, also after a resume in the middle of one", async () => {
+    const options = {
+      epochs: 3,
+      num_pred_steps_schedule: [
+        [0, 1],
+        [1, 2],
+        [2, 3],
+      ] as [number, number][],
+      pushforward_steps: 0,
+      checkpoint_steps: true,
+      mask_ratio: 0.25,
+    };
+    const data = { numPredStepsTrain: 3 };
+    const whole = await run(options, data);
+    expect(whole.history.map((record) => record.unrolled_steps)).toEqual([1, 2, 3]);
+    // Step 8 is the second of the second epoch.
+    const error = await rejection(run(options, data, abortAfter(8)));
+    const resumed = await resumeTraining(error!.where!, {}, { dataset: tinyData(data) });
+    for (const file of ["model.safetensors", "optimizer.safetensors"]) {
+      expect(bytes(join(resumed.lastCheckpoint, file))).toBe(bytes(join(whole.lastCheckpoint, file)));
+    }
+    expect(resumed.history.map((record) => record.train_loss)).toEqual(
+      whole.history.map((record) => record.train_loss),
+    );
+    expect(await rejection(run(options, { numPredStepsTrain: 2 }))).toMatchObject({
+      code: "config",
+      message: expect.stringContaining("unrolls up to 3 steps, the samples of tiny have 2"),
+    });
+  });
+
   it("goes on from the last checkpoint after a kill: later lines are cut, leftovers removed", async () => {
     const whole = await run({ epochs: 2 });
     const killed = await run({ epochs: 1 });

@@ -13,6 +13,7 @@ import type { Network } from "../models/network.js";
 import { createNetwork } from "../models/registry.js";
 import type { TrainingCallback } from "./callbacks.js";
 import { CheckpointFolder } from "./checkpoints.js";
+import { longestUnroll } from "./curriculum.js";
 import { checkSameDataset, readDatasetRecord } from "./dataset-record.js";
 import { lossContext } from "./losses/loss.js";
 import { createLoss } from "./losses/registry.js";
@@ -60,6 +61,7 @@ export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): P
         hint: "widen its period, or lower num_input_steps and num_pred_steps_train",
       });
     }
+    checkUnrollFits(options, splits);
     checkLoss(options, splits.info);
     useThreads(options.threads);
     const device = resolveDevice(options.device);
@@ -107,6 +109,7 @@ export async function resumeTraining(
   const checkpoint = await new CheckpointFolder(join(runDir, "checkpoints")).load<TrainingState>("last");
   return withDataset(options, hooks, async (splits) => {
     checkSameDataset((await readDatasetRecord(runDir)).info, splits.info);
+    checkUnrollFits(options, splits);
     useThreads(options.threads);
     const device = resolveDevice(options.device);
     const precision = resolvePrecision(options.precision, device);
@@ -129,6 +132,16 @@ export function chooseObservers(options: TrainOptions): {
     observers: observers.choose(names, options.observer_settings),
     testObservers: observers.choose(["all"], options.observer_settings),
   };
+}
+
+/** An open dataset that was handed in may have shorter samples than the options ask for. */
+function checkUnrollFits(options: TrainOptions, { train, info }: DatasetSplits): void {
+  const wanted = longestUnroll(options);
+  const available = train.length === 0 ? wanted : train.times(0).outputs.length;
+  if (available >= wanted) return;
+  throw new ConfigError(`training unrolls up to ${wanted} steps, the samples of ${info.name} have ${available}`, {
+    hint: `open the dataset with numPredStepsTrain ${wanted}`,
+  });
 }
 
 /** A network for a dataset: the number of features follows from the options and the data. */
@@ -162,7 +175,7 @@ async function withDataset<T>(
   if (hooks.dataset !== undefined) return fn(hooks.dataset);
   const splits = await openDataset(options.dataset, {
     numInputSteps: options.num_input_steps,
-    numPredStepsTrain: options.num_pred_steps_train,
+    numPredStepsTrain: longestUnroll(options),
     numPredStepsValTest: options.num_pred_steps_val_test,
     onNan: options.on_nan ?? undefined,
     cacheDir: options.cache_dir ?? cacheFolder("datasets"),

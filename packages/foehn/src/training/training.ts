@@ -11,6 +11,7 @@ import type { Network, NetworkSettings } from "../models/network.js";
 import { disposeBatch, moveBatch } from "./batch.js";
 import type { EpochRecord, StepRecord, TrainingCallback, TrainingEnd } from "./callbacks.js";
 import { type Checkpoint, CheckpointFolder, type CheckpointName } from "./checkpoints.js";
+import { unrolledSteps } from "./curriculum.js";
 import { Learner } from "./learner.js";
 import { MetricsLog } from "./metrics-log.js";
 import type { ChosenObserver } from "./observer.js";
@@ -116,6 +117,7 @@ export class Training {
     const startedAt = performance.now() - 1000 * state.epoch_seconds;
     this.#lastStepAt = performance.now();
     this.#progress.start(`epoch ${state.epoch + 1}/${options.epochs}`, this.#batchesPerEpoch);
+    this.#learner.numSteps = unrolledSteps(options, state.epoch);
     const loader = batches(splits.train, {
       batchSize: options.batch_size,
       shuffleSeed: options.seed,
@@ -200,6 +202,7 @@ export class Training {
       epoch,
       step: state.step,
       train_loss: trainLoss,
+      unrolled_steps: unrolledSteps(options, state.epoch),
       val_loss: scores?.loss ?? null,
       val_loss_by_lead: scores?.lossByLead ?? null,
       val_rmse: scores?.rmse ?? null,

@@ -20,7 +20,6 @@ export const dataOptions = {
     .default(null)
     .describe("tell the network where values are missing (one more feature); default: with on_nan mask"),
   num_input_steps: count().default(2).describe("past states in the network's input"),
-  num_pred_steps_train: count().default(1).describe("steps unrolled in the training loss"),
   num_pred_steps_val_test: count().default(5).describe("steps unrolled in validation"),
   batch_size: count().default(1),
   num_workers: z
