@@ -41,6 +41,12 @@ export const verbs: readonly Verb[] = [
     load: () => import("./commands/package.js"),
   },
   {
+    name: "export",
+    group: "Packages",
+    summary: "write a package's network as an ONNX file for other programs",
+    load: () => import("./commands/export.js"),
+  },
+  {
     name: "forecast",
     group: "Forecasting",
     summary: "roll a package out from given data, into Zarr or NetCDF",

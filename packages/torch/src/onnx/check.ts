@@ -12,13 +12,14 @@ import type { Tensor } from "../tensor.js";
 export interface OnnxAgreement {
   /** Largest |a − b| over all outputs and batches. */
   readonly maxDifference: number;
-  /** The same, divided by the largest |a| of that output (1 where that is smaller). */
+  /** The same, divided by the largest |a| of that output. */
   readonly maxRelativeDifference: number;
   readonly batchSizes: readonly number[];
   readonly onnxruntime: string;
 }
 
 type Runtime = typeof import("onnxruntime-node");
+type InferenceSession = Awaited<ReturnType<Runtime["InferenceSession"]["create"]>>;
 
 /** @throws TorchError `ERR_TORCH_ONNX` when onnxruntime-node is not installed or does not load */
 export async function loadOnnxRuntime(): Promise<{ runtime: Runtime; version: string }> {
@@ -47,8 +48,7 @@ export async function compareWithOnnxRuntime(
   batchSizes: readonly number[],
 ): Promise<OnnxAgreement> {
   const { runtime, version } = await loadOnnxRuntime();
-  // Level 3 keeps warnings about the machine off the terminal.
-  const session = await runtime.InferenceSession.create(model as string, { logSeverityLevel: 3 });
+  const session = await openSession(runtime, model);
   let [maxDifference, maxRelativeDifference] = [0, 0];
   try {
     for (const batch of batchSizes) {
@@ -80,6 +80,18 @@ export async function compareWithOnnxRuntime(
   return { maxDifference, maxRelativeDifference, batchSizes, onnxruntime: version };
 }
 
+async function openSession(runtime: Runtime, model: string | Uint8Array): Promise<InferenceSession> {
+  try {
+    // Level 4 keeps its messages off the terminal; what matters comes as an error.
+    return await runtime.InferenceSession.create(model as string, { logSeverityLevel: 4 });
+  } catch (cause) {
+    throw new TorchError(`ONNX Runtime refuses the model: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      code: "ERR_TORCH_ONNX",
+      cause,
+    });
+  }
+}
+
 /** The larger one, and NaN wins. */
 const worse = (a: number, b: number): number => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.max(a, b));
 
@@ -93,7 +105,8 @@ function difference(
   const a = expected.cpu().double();
   const b = fromTypedArray(values, dims).double();
   const absolute = a.sub(b).abs().max().item();
-  return [absolute, absolute / Math.max(1, a.abs().max().item())];
+  const largest = a.abs().max().item();
+  return [absolute, largest === 0 ? absolute : absolute / largest];
 }
 
 function typeOf(dtype: DType): "float32" | "float64" | "int64" | "int32" | "bool" {

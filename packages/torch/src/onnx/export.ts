@@ -37,7 +37,7 @@ export interface OnnxOptions {
 
 /** Options of {@link exportOnnx}. */
 export interface ExportOnnxOptions extends OnnxOptions {
-  /** Largest difference from the network, relative to the largest value of the output (1 where that is smaller). Default 1e-4. */
+  /** Largest difference from the network, relative to the largest value of the output. Default 1e-4. */
   readonly tolerance?: number;
   /** Batch sizes that are compared; default 1 and 3. */
   readonly batchSizes?: readonly number[];

@@ -183,6 +183,7 @@ const cases: Record<string, [Forward, readonly number[]]> = {
     (x) => torch.constantPadNd(torch.constantPadNd(x, [1, 2, 0, 3], { value: 0.5 }), [-2, 0, 0, -1]),
     image,
   ],
+  "constant pad before a pooling": [(x) => torch.maxPool2d(torch.constantPadNd(x.sub(9), [3, 3, 2, 2]), [2, 2]), image],
   "reflect pad": [(x) => nn.functional.pad(x, [1, 2, 2, 1], { mode: "reflect" }), image],
   "pixel shuffle and back": [
     (x) => torch.pixelUnshuffle(torch.pixelShuffle(x, 2), 2).mul(torch.arange(4).view([4, 1, 1])),

@@ -77,7 +77,12 @@ function pad(b: OnnxBuilder, node: Node, mode: string): string {
   const onnxMode = MODES[mode] ?? b.refuse(`pads by ${mode}`);
   if (onnxMode === "wrap" && b.opset < 19) b.refuse("pads circularly (opset 19 can)");
   const value = mode === "constant" ? [b.scalar(node.arg("value") ?? 0, x.dtype)] : [];
-  return b.op("Pad", [b.name(x), b.ints([...before, ...after]), ...value], { mode: onnxMode });
+  const padded = b.op("Pad", [b.name(x), b.ints([...before, ...after]), ...value], { mode: onnxMode });
+  const pooled = b.graph.nodes.some(
+    (user) => user.operator.startsWith("aten::max_pool") && user.inputs().includes(node.output),
+  );
+  // ONNX Runtime (seen in 1.30) moves the padding into a MaxPool that follows, where it is −∞ and not the value; this keeps them apart.
+  return pooled ? b.op("Max", [padded, padded]) : padded;
 }
 
 const padded =

@@ -1,0 +1,142 @@
+// A package's network as a file for other programs: ONNX, checked against ONNX Runtime before it gets its name. The file takes the
+// network's input, normalised features last, and carries what one needs to fill it (channels, normalisation, grid) as metadata.
+// Not here: the translation itself, which is @foehn/torch's.
+
+import { mkdir } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import * as torch from "@foehn/torch";
+import { ModelError } from "../core/errors.js";
+import { toStorageError } from "../core/files.js";
+import { modelFeatures } from "../datasets/features.js";
+import { refuseExisting } from "../io/final-name.js";
+import type { Network } from "../models/network.js";
+import { networks } from "../models/registry.js";
+import { foehnVersion } from "../training/provenance.js";
+import { createStrategy } from "../training/strategies/registry.js";
+import type { Package } from "./package.js";
+
+/** Options of both exports. */
+export interface ExportOptions {
+  /** Largest difference that is accepted, relative to the largest value of the output. Default 1e-4. */
+  readonly tolerance?: number | undefined;
+  /** Replace an existing file. Default false. */
+  readonly overwrite?: boolean | undefined;
+}
+
+/** Options of `exportPackageOnnx`. */
+export interface ExportOnnxOptions extends ExportOptions {
+  /** Version of ONNX's operator set; default 17. */
+  readonly opset?: number | undefined;
+}
+
+/** What `exportPackageOnnx` did. */
+export interface OnnxExportResult extends torch.onnx.OnnxExport {
+  /** (H, W, F): what one sample of `input` is. */
+  readonly inputShape: readonly number[];
+  readonly inputFeatures: readonly string[];
+  readonly outputFeatures: readonly string[];
+}
+
+/** Sizes of the batches on which an exported file is compared with its network. */
+const comparedBatches = [1, 2];
+
+/**
+ * Writes the network of a package as an ONNX file: input `input` (batch, H, W, F), output `output` (batch, H, W, Fout), batch open.
+ * @throws ModelError when the network has no ONNX form, or the file gives other values than the network; UsageError when the file exists
+ */
+export async function exportPackageOnnx(
+  pkg: Package,
+  file: string,
+  options: ExportOnnxOptions = {},
+): Promise<OnnxExportResult> {
+  const path = resolve(file);
+  refuseUnsupported(pkg);
+  await refuseExisting(path, { overwrite: options.overwrite === true, markers: [] });
+  const description = await describe(pkg);
+  const network = await pkg.network();
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const made = await torch.onnx.exportOnnx(network, exampleInput(network), path, {
+      batchSizes: comparedBatches,
+      metadata: description.metadata,
+      description: `${pkg.name}: ${pkg.manifest.architecture}, written by Foehn`,
+      name: pkg.name,
+      producer: { name: "foehn", version: foehnVersion() },
+      ...(options.opset === undefined ? {} : { opset: options.opset }),
+      ...(options.tolerance === undefined ? {} : { tolerance: options.tolerance }),
+    });
+    const { inputFeatures, outputFeatures } = description;
+    return { ...made, inputShape: sampleShape(network), inputFeatures, outputFeatures };
+  } catch (error) {
+    throw readable(error, pkg, path);
+  } finally {
+    network.dispose();
+  }
+}
+
+function refuseUnsupported(pkg: Package): void {
+  const { modelName, onnxSupported } = networks.get(pkg.manifest.architecture);
+  if (onnxSupported) return;
+  const able = networks.list().filter((network) => network.onnxSupported);
+  throw new ModelError(`the network ${modelName} cannot be exported to ONNX`, {
+    where: pkg.path,
+    hint: `these can: ${able.map((network) => network.modelName).join(", ")}`,
+  });
+}
+
+const sampleShape = (network: Network): number[] => [...network.inputShape, network.numInputFeatures];
+
+/** Two samples: what a trace with an open batch needs. */
+function exampleInput(network: Network): torch.Tensor {
+  return torch.randn([2, ...sampleShape(network)]);
+}
+
+/** Features of the network's input in their order, and all texts that travel with the file. */
+async function describe(pkg: Package) {
+  const info = await pkg.info();
+  const { manifest } = pkg;
+  const features = modelFeatures(info);
+  const strategy = createStrategy(pkg.strategy, pkg.strategySettings);
+  const states = Array.from({ length: pkg.numInputSteps }, (_, i) => {
+    const stepsBack = pkg.numInputSteps - 1 - i;
+    return features.prognostic.map((name) => (stepsBack === 0 ? name : `${name}@-${stepsBack}`));
+  }).flat();
+  const parts = {
+    states,
+    statics: features.statics,
+    forcing: features.forcing,
+    mask: pkg.maskAsInput ? ["mask"] : [],
+  };
+  const inputFeatures = strategy.inputParts.flatMap((part) => parts[part]);
+  const outputFeatures = [...features.prognostic, ...features.diagnostic];
+  const json = JSON.stringify;
+  const metadata: Record<string, string> = {
+    foehn_version: foehnVersion(),
+    package: pkg.name,
+    package_version: manifest.version,
+    architecture: manifest.architecture,
+    settings: json(manifest.settings),
+    input_features: json(inputFeatures),
+    output_features: json(outputFeatures),
+    units: json(Object.fromEntries(info.features.map(({ name, units }) => [name, units]))),
+    normalisation: json(manifest.normalisation ?? {}),
+    strategy: pkg.strategy,
+    strategy_settings: json(pkg.strategySettings),
+    num_inter_steps: String(pkg.numInterSteps),
+    time_step: manifest.time_step === undefined ? "" : String(manifest.time_step),
+    grid: json(manifest.grid),
+    ...(manifest.license === undefined ? {} : { license: manifest.license }),
+  };
+  return { inputFeatures, outputFeatures, metadata };
+}
+
+/** What the engine refused, as an error of this project that says what to do. */
+function readable(error: unknown, pkg: Package, path: string): unknown {
+  if (!(error instanceof torch.TorchError)) return toStorageError(error, path);
+  const hints: Record<string, string> = {
+    ERR_TORCH_ONNX_DIFFERS: "no file was written; --tolerance accepts more, another --opset may round otherwise",
+    ERR_TORCH_ONNX: "an operator of the network has no translation yet; see docs/guides/export.md",
+    ERR_TORCH_TRACE: "the forward of the network must consist of operators only; see docs/guides/export.md",
+  };
+  return new ModelError(error.message, { where: pkg.path, hint: hints[error.code], cause: error });
+}
