@@ -10,6 +10,7 @@ export type { Device, DType, Layout, MemoryFormat, TypedArray } from "./dtype.js
 export { type ErrorArgument, TorchError } from "./errors.js";
 export * from "./files/index.js";
 export * from "./generated/functions.js";
+export * as graph from "./graph.js";
 export * from "./guards.js";
 export { assignIndex, type Index, type Range } from "./indexing.js";
 export * as nn from "./nn/index.js";
