@@ -1,9 +1,9 @@
 // Message passing along the edges of a graph: rows of node tensors meet at edges, and rows of edge tensors are summed at nodes.
 // Edges are ordered by the node they lead to, so a sum is one pass over memory. Compare torch_geometric's MessagePassing.
 import { tensor } from "./creation.js";
+import { TorchError } from "./errors.js";
 import * as ops from "./generated/functions.js";
 import { Module } from "./nn/module.js";
-import { TorchError } from "./errors.js";
 import type { Tensor } from "./tensor.js";
 
 /** What an {@link EdgeIndex} is made from. */
@@ -47,7 +47,8 @@ export class EdgeIndex extends Module {
     const next = bySender.slice();
     const order = new Int32Array(senders.length);
     for (let edge = 0; edge < senders.length; edge++) order[next[senders[edge]!]!++] = edge;
-    const buffer = (name: string, values: Int32Array) => this.registerBuffer(name, tensor(values), { persistent: false });
+    const buffer = (name: string, values: Int32Array) =>
+      this.registerBuffer(name, tensor(values), { persistent: false });
     buffer("senders", senders);
     buffer("receivers", receivers);
     buffer("receiverOffsets", counted(receivers, numReceivers));

@@ -125,10 +125,16 @@ export class LayerNorm extends Module {
   }
 
   override forward(x: Tensor): Tensor {
-    return ops.layerNorm(x, this.normalizedShape, { weight: this.weight, bias: this.bias, eps: this.eps });
+    const { normalizedShape, eps } = this;
+    return ops.layerNorm(x, normalizedShape, { weight: matching(this.weight, x), bias: matching(this.bias, x), eps });
   }
 
   override extraRepr(): string {
     return `[${this.normalizedShape.join(", ")}], eps=${this.eps}, elementwiseAffine=${this.weight !== null}`;
   }
+}
+
+/** On the CPU, libtorch before 2.0 wants parameters in the type of the input; under autocast they are float32 and it is not. */
+function matching(parameter: Tensor | null, x: Tensor): Tensor | null {
+  return parameter === null || parameter.dtype === x.dtype || x.device !== "cpu" ? parameter : parameter.to(x.dtype);
 }

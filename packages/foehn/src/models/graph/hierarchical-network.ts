@@ -77,7 +77,9 @@ export abstract class HierarchicalNetwork extends MeshNetwork {
   }
 
   /** One round of messages per edge set. */
-  protected interactions(sets: Iterable<ConstructorParameters<typeof InteractionNet>[0]>): nn.ModuleList<InteractionNet> {
+  protected interactions(
+    sets: Iterable<ConstructorParameters<typeof InteractionNet>[0]>,
+  ): nn.ModuleList<InteractionNet> {
     return new nn.ModuleList([...sets].map((index) => this.interaction(index)));
   }
 }

@@ -1,8 +1,7 @@
 // MeshNetwork: encode, process, decode. Grid nodes are embedded and read by the mesh, messages go round on the mesh, and the grid reads
 // the mesh. Subclasses say what happens on the mesh. Layers and keys follow mfai's and py4cast's `BaseGraphModel` (after neural-lam).
 
-import type { Tensor } from "@foehn/torch";
-import type { nn } from "@foehn/torch";
+import type { nn, Tensor } from "@foehn/torch";
 import { ConfigError } from "../../core/errors.js";
 import { openMesh } from "../../grid/mesh/open.js";
 import { GraphNetwork } from "../graph-network.js";
@@ -50,7 +49,9 @@ export abstract class MeshNetwork extends GraphNetwork {
     this.g2m_gnn = this.interaction(gridToMesh);
     this.encoding_grid_mlp = this.embedder(width);
     this.m2g_gnn = this.interaction(meshToGrid);
-    this.output_map = mlp([...new Array<number>(hiddenLayers + 1).fill(width), numOutputFeatures], { layerNorm: false });
+    this.output_map = mlp([...new Array<number>(hiddenLayers + 1).fill(width), numOutputFeatures], {
+      layerNorm: false,
+    });
   }
 
   /** First states of the finest mesh nodes, (nodes, width). */

@@ -4,7 +4,10 @@
 import { nn } from "@foehn/torch";
 
 /** Layers from `widths[0]` to the last width. `layerNorm` false leaves the norm out (for an output). */
-export function mlp(widths: readonly number[], { layerNorm = true }: { readonly layerNorm?: boolean } = {}): nn.Sequential {
+export function mlp(
+  widths: readonly number[],
+  { layerNorm = true }: { readonly layerNorm?: boolean } = {},
+): nn.Sequential {
   const layers: nn.UnaryModule[] = [];
   for (let i = 1; i < widths.length; i++) {
     if (i > 1) layers.push(new nn.SiLU());

@@ -12,7 +12,12 @@ export const graphSettingsShape = {
     .enum(["sum", "mean"])
     .default("sum")
     .describe("how graphlam's processor joins messages into one node; elsewhere they are summed, as in the reference"),
-  mesh_levels: z.int().positive().nullable().default(null).describe("at most so many levels, from the finest; null: all that fit"),
+  mesh_levels: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("at most so many levels, from the finest; null: all that fit"),
   mesh_file: z
     .string()
     .min(1)

@@ -25,9 +25,12 @@ export function meshNetworkState(state: StateDict, mesh: MeshBuffers): Map<strin
       const own = match[1] === "g2m" ? mesh.gridToMesh.numEdges : mesh.meshToGrid.numEdges;
       const saved = tensor.size(match[2] === "features" ? 0 : 1);
       if (saved !== own) {
-        throw new ConfigError(`these weights belong to a mesh with ${saved} ${match[1]} edges; this network has ${own}`, {
-          hint: "set compat to the coordinates they were trained with, or mesh_file to the graph folder of that training",
-        });
+        throw new ConfigError(
+          `these weights belong to a mesh with ${saved} ${match[1]} edges; this network has ${own}`,
+          {
+            hint: "set compat to the coordinates they were trained with, or mesh_file to the graph folder of that training",
+          },
+        );
       }
     }
   }

@@ -97,7 +97,9 @@ describe("graph networks", () => {
   it("reads names inside mfai's checkpoint wrappers", () => {
     torch.scope(() => {
       const { state, settings, input, output } = loadCase("graphlam");
-      const wrapped = new Map([...state].map(([key, value]) => [key.replace(/^(\w+_embedder|.*_mlp)\./, "$1.module."), value]));
+      const wrapped = new Map(
+        [...state].map(([key, value]) => [key.replace(/^(\w+_embedder|.*_mlp)\./, "$1.module."), value]),
+      );
       expect([...wrapped.keys()]).toContain("processor.module_0.edge_mlp.module.0.weight");
       const network = createNetwork("graphlam", 3, 2, settings, [27, 30]);
       network.loadStateDict(wrapped);
@@ -161,7 +163,10 @@ describe("graph networks", () => {
       const network = make("graphlam", [9, 10]) as GraphNetwork;
       const named = (shape: number[], dims: string[]) =>
         new NamedTensor(
-          torch.arange(shape.reduce((a, b) => a * b)).to("float32").reshape(shape),
+          torch
+            .arange(shape.reduce((a, b) => a * b))
+            .to("float32")
+            .reshape(shape),
           dims,
           Array.from({ length: shape.at(-1)! }, (_, i) => `f${i}`),
         );
@@ -171,13 +176,24 @@ describe("graph networks", () => {
       expect(statics.borderMask.shape).toEqual([90, 1]);
       const part = named([2, 3, 9, 10, 4], ["batch", "timestep", "lat", "lon", "features"]);
       const times = { inputs: [[0], [0]], outputs: [[1], [1]] };
-      const batch = { inputs: part, outputs: part, forcing: part, mask: part, times, batchSize: 2, numInputSteps: 3, numPredSteps: 3 };
+      const batch = {
+        inputs: part,
+        outputs: part,
+        forcing: part,
+        mask: part,
+        times,
+        batchSize: 2,
+        numInputSteps: 3,
+        numPredSteps: 3,
+      };
       const { inputs, mask, inputMask } = network.transformBatch(batch);
       expect(inputs.names).toEqual(["batch", "timestep", "ngrid", "features"]);
       expect(mask!.shape).toEqual([2, 3, 90, 4]);
       expect(inputMask).toBeUndefined();
       const [row, column] = [7, 4];
-      expect(inputs.tensor.index(1, 2, row * 10 + column, 3).item()).toBe(part.tensor.index(1, 2, row, column, 3).item());
+      expect(inputs.tensor.index(1, 2, row * 10 + column, 3).item()).toBe(
+        part.tensor.index(1, 2, row, column, 3).item(),
+      );
     });
   });
 
