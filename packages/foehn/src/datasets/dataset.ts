@@ -55,6 +55,8 @@ export interface DatasetInfo {
   readonly masksMissing?: boolean | undefined;
   /** What was for training, validation and test; left out where times mean nothing (`dummy`). */
   readonly periods?: Periods | undefined;
+  /** False for a simulated planet: its maps have no coastlines. Default true. */
+  readonly isOfThisEarth?: boolean | undefined;
 }
 
 /** Dimensions of a sample. */

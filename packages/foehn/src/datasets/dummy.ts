@@ -56,6 +56,7 @@ export async function openDummy(options: DatasetOptions): Promise<DatasetSplits>
       forcing: { date: false, insolation: false },
       statics: { borderSize: 10 },
       onNan: "fail",
+      isOfThisEarth: false,
       statistics: { stats: same(stats), diffStats: same(diffStats) },
     },
     options,

@@ -73,6 +73,8 @@ export interface DatasetPlan {
   readonly memoryLimit?: number | undefined;
   /** Statistics to use instead of the measured ones. */
   readonly statistics?: Pick<DatasetInfo, "stats" | "diffStats"> | undefined;
+  /** False for a simulated planet. Default true. */
+  readonly isOfThisEarth?: boolean | undefined;
 }
 
 /**
@@ -172,6 +174,7 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
     statics,
     ...(onNan === "mask" && { masksMissing: true }),
     periods: sampling.periods,
+    ...(plan.isOfThisEarth === false && { isOfThisEarth: false }),
   };
   const fits = frames.frameBytes * (source.times.length || 1) <= layout.memoryLimit;
   const numWorkers = plan.recipe && canUseWorkers() ? (options.numWorkers ?? (fits ? 0 : defaultWorkers())) : 0;

@@ -29,6 +29,7 @@ export async function openSynthetic(options: DatasetOptions): Promise<DatasetSpl
       variables: ["h", "u", "v"].map((name) => ({ name, role: "prognostic", weight: 1 })),
       stepSeconds: config.step === undefined ? undefined : parseDuration(config.step),
       periods: readPeriods(config.periods),
+      isOfThisEarth: false,
       forcing: { date: false, insolation: false },
       statics: { borderSize: config.border_size },
       onNan: config.on_nan,

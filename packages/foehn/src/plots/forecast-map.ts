@@ -33,6 +33,8 @@ export interface ForecastMapOptions {
   readonly model?: string | undefined;
   /** False where the data are not of this Earth. Default true. */
   readonly coastlines?: boolean | undefined;
+  /** Width in cells of the frame that is given, not forecast; drawn paler. Default 0. */
+  readonly borderSize?: number | undefined;
 }
 
 /** Area-weighted error numbers over the cells where both fields have values; NaN when there are none. */
@@ -73,6 +75,7 @@ export function drawForecastMap(data: ForecastMapData, options: ForecastMapOptio
     subtitle: `valid ${formatTimeShort(data.validTime)} UTC  ·  initialised ${formatTimeShort(data.validTime - data.leadHours * 3600)} UTC`,
     caption,
     coastlines: options.coastlines,
+    borderSize: options.borderSize,
   });
 }
 
@@ -80,18 +83,22 @@ export interface ErrorMapData {
   readonly grid: Grid;
   /** (ny, nx): an error statistic at every point, physical units. */
   readonly error: Float32Array;
-  readonly kind: "rmse" | "mae" | "bias";
+  readonly kind: "rmse" | "mae" | "bias" | "loss";
   readonly variable: string;
   readonly longName?: string | undefined;
   readonly units: string;
   readonly leadHours?: number | undefined;
   /** Number of forecasts behind the statistic. */
   readonly dates?: number | undefined;
+  /** Instead of the words about the number of forecasts. */
+  readonly subtitle?: string | undefined;
   /** False where the data are not of this Earth. Default true. */
   readonly coastlines?: boolean | undefined;
+  /** Width in cells of the frame that is given, not forecast; drawn paler. Default 0. */
+  readonly borderSize?: number | undefined;
 }
 
-const statisticNames = { rmse: "RMSE", mae: "Mean absolute error", bias: "Bias" } as const;
+const statisticNames = { rmse: "RMSE", mae: "Mean absolute error", bias: "Bias", loss: "Weighted loss" } as const;
 
 /** Draws where on the map forecasts go wrong: sequential colours from zero for RMSE and MAE, symmetric ones for bias. */
 export function drawErrorMap(data: ErrorMapData): Figure {
@@ -105,9 +112,11 @@ export function drawErrorMap(data: ErrorMapData): Figure {
     grid,
     panels: [{ heading, values: error, scale, barLabel: withUnits(statistic, units) }],
     title: `${statistic} of ${quantityName(data)}`,
-    subtitle: data.dates === undefined ? "" : `over ${data.dates} forecast${data.dates === 1 ? "" : "s"}`,
+    subtitle:
+      data.subtitle ?? (data.dates === undefined ? "" : `over ${data.dates} forecast${data.dates === 1 ? "" : "s"}`),
     caption: rangeCaption(statistic, error, units),
     coastlines: data.coastlines,
+    borderSize: data.borderSize,
   });
 }
 

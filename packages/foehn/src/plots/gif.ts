@@ -32,6 +32,8 @@ export interface GifOptions {
   readonly model?: string | undefined;
   /** False where the data are not of this Earth. Default true. */
   readonly coastlines?: boolean | undefined;
+  /** Width in cells of the frame that is given, not forecast; drawn paler. Default 0. */
+  readonly borderSize?: number | undefined;
 }
 
 /** The part of gifenc that is used; the package has no types. */
@@ -64,7 +66,7 @@ export function forecastGif(data: ForecastGifData, options: GifOptions = {}): Ui
   const draw = (frame: GifFrame) => {
     const figure = drawForecastMap(
       { grid, variable, units, longName: data.longName, ...frame },
-      { scale, error: false, model: options.model, coastlines: options.coastlines },
+      { scale, error: false, model: options.model, coastlines: options.coastlines, borderSize: options.borderSize },
     );
     return toPixels(figure.svg, { scale: options.scale ?? 1 });
   };

@@ -27,6 +27,8 @@ export interface MapPage {
   readonly caption: string;
   /** False for fields of a planet without these shores (synthetic data). Default true. */
   readonly coastlines?: boolean | undefined;
+  /** Width in cells of the frame that is not forecast; drawn paler. Default 0. */
+  readonly borderSize?: number | undefined;
 }
 
 const margin = 18;
@@ -58,7 +60,7 @@ function barsOf(panels: readonly PanelSpec[]): Bar[] {
 }
 
 function rowPage(page: MapPage): Figure {
-  const { grid, panels } = page;
+  const { grid, panels, borderSize } = page;
   const aspect = mapAspect(grid);
   // Panels of about equal area whatever the shape of the region, within what a page holds.
   let panelWidth = Math.min(
@@ -79,7 +81,7 @@ function rowPage(page: MapPage): Figure {
   const barTop = top + view.height + longitudeLabelHeight + 12;
   const parts: string[] = [coastlineDefinition(coast)];
   panels.forEach((spec, i) => {
-    const panel = mapPanel({ view, grid, coast: coast !== "", ...spec, latitudeLabels: i === 0 });
+    const panel = mapPanel({ view, grid, coast: coast !== "", borderSize, ...spec, latitudeLabels: i === 0 });
     parts.push(group(left + shift + i * pitch, top, panel));
   });
   barsOf(panels).forEach(({ first, last, spec }, i) => {
@@ -93,7 +95,7 @@ function rowPage(page: MapPage): Figure {
 }
 
 function stackedPage(page: MapPage): Figure {
-  const { grid, panels } = page;
+  const { grid, panels, borderSize } = page;
   const view = mapView(grid, 600);
   const coast = page.coastlines === false ? "" : coastlinePath(view);
   const left = margin + latitudeLabelWidth;
@@ -102,7 +104,15 @@ function stackedPage(page: MapPage): Figure {
   const parts: string[] = [coastlineDefinition(coast)];
   panels.forEach((spec, i) => {
     const longitudeLabels = i === panels.length - 1;
-    const panel = mapPanel({ view, grid, coast: coast !== "", ...spec, latitudeLabels: true, longitudeLabels });
+    const panel = mapPanel({
+      view,
+      grid,
+      coast: coast !== "",
+      borderSize,
+      ...spec,
+      latitudeLabels: true,
+      longitudeLabels,
+    });
     parts.push(group(left, top + i * pitch, panel));
   });
   let barWidth = 0;

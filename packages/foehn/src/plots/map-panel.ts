@@ -1,7 +1,7 @@
 // One map: field, graticule, coastlines, frame, degree labels and a heading. Figures with maps are made of these.
 import type { Grid } from "../grid/grid.js";
 import { coastlineStrokes } from "./coastlines.js";
-import { type MapView, xOf, yOf } from "./map-view.js";
+import { gridEdges, type MapView, xOf, yOf } from "./map-view.js";
 import type { ColourScale } from "./palettes.js";
 import { rasterImage } from "./raster.js";
 import { el, ink, text } from "./svg.js";
@@ -26,6 +26,8 @@ export interface MapPanelOptions {
   /** Degree labels on the left (the panels to the right share them). */
   readonly latitudeLabels: boolean;
   readonly longitudeLabels?: boolean;
+  /** Width in cells of the frame where values are given, not forecast: it is drawn paler. Default 0. */
+  readonly borderSize?: number | undefined;
 }
 
 /** The panel with the top left corner of its map at the origin; the heading stands above it. */
@@ -36,10 +38,28 @@ export function mapPanel(options: MapPanelOptions): string {
     text(0, -7, heading, { size: 12.5, bold: true }),
     el("rect", { width, height, fill: "#ffffff" }),
     rasterImage(view, grid, values, scale),
+    paleBorder(view, grid, options.borderSize ?? 0),
     graticule(view, options.latitudeLabels, options.longitudeLabels ?? true),
     coast ? coastlineStrokes() : "",
     el("rect", { width, height, fill: "none", stroke: ink.frame, "stroke-width": 0.9 }),
   ].join("");
+}
+
+/** A veil over the frame of the domain, and a thin line where the forecast begins. A grid around the Earth has no frame. */
+function paleBorder(view: MapView, grid: Grid, size: number): string {
+  const [ny, nx] = grid.shape;
+  if (size <= 0 || 2 * size >= Math.min(ny, nx) || grid.isGlobal) return "";
+  const { rows, columns } = gridEdges(grid);
+  const [left, right] = [xOf(view, columns[size]!), xOf(view, columns[nx - size]!)];
+  const [top, bottom] = [yOf(view, rows[size]!), yOf(view, rows[ny - size]!)];
+  const { width, height } = view;
+  const n = (value: number) => Number(value.toFixed(2));
+  const outer = `M0,0H${n(width)}V${n(height)}H0Z`;
+  const inner = `M${n(left)},${n(top)}H${n(right)}V${n(bottom)}H${n(left)}Z`;
+  return (
+    el("path", { d: outer + inner, fill: "#ffffff", "fill-opacity": 0.45, "fill-rule": "evenodd" }) +
+    el("path", { d: inner, fill: "none", stroke: ink.frame, "stroke-width": 0.7, "stroke-dasharray": "3,2" })
+  );
 }
 
 function graticule(view: MapView, latitudeLabels: boolean, longitudeLabels: boolean): string {

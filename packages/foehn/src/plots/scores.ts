@@ -61,7 +61,7 @@ export function drawScoreByLead(table: ScoreTableData, options: ScoreFigureOptio
   const variables = options.variables ?? table.variables;
   const values = table.model[metric];
   if (!values || variables.length === 0) throw new RangeError(`the score table has no ${metric} to draw`);
-  const layout = layoutOf(variables.length);
+  const layout = panelLayout(variables.length);
   const width = 2 * margin + layout.columns * layout.width + (layout.columns - 1) * 16;
   const parts: string[] = [];
   let top = 74;
@@ -91,8 +91,12 @@ export function drawScoreByLead(table: ScoreTableData, options: ScoreFigureOptio
   return createFigure(svg, width, height);
 }
 
-/** One panel is wide, twenty are small: between 1 and 4 columns, rows as needed. */
-function layoutOf(count: number): { readonly columns: number; readonly width: number; readonly height: number } {
+/** Sizes of panels on a page: one is wide, twenty are small; between 1 and 4 columns, rows as needed. */
+export function panelLayout(count: number): {
+  readonly columns: number;
+  readonly width: number;
+  readonly height: number;
+} {
   if (count === 1) return { columns: 1, width: 560, height: 300 };
   if (count === 2) return { columns: 2, width: 400, height: 260 };
   if (count === 4) return { columns: 2, width: 400, height: 220 };
