@@ -13,6 +13,9 @@
  * @module
  */
 
+// The observers that come with Foehn
+import "./plots/observers/builtin.js";
+
 // Errors, times, progress
 export { loadConfig } from "./core/config.js";
 export {

@@ -35,6 +35,12 @@ export const verbs: readonly Verb[] = [
     load: () => import("./commands/train.js"),
   },
   {
+    name: "test",
+    group: "Model building",
+    summary: "score a run's network on the test split, with figures",
+    load: () => import("./commands/test.js"),
+  },
+  {
     name: "package",
     group: "Packages",
     summary: "make, show or verify the package of a trained model",

@@ -55,7 +55,7 @@ export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): P
   const options = resolveFiles(parseTrainOptions(input));
   const watchers = chooseObservers(options);
   for (const callback of hooks.callbacks ?? []) callback.check?.(options);
-  return withDataset(options, hooks, async (splits) => {
+  return openData(options, hooks, async (splits) => {
     if (splits.train.length === 0) {
       throw new ConfigError("the training split has no samples", {
         hint: "widen its period, or lower num_input_steps and num_pred_steps_train",
@@ -107,7 +107,7 @@ export async function resumeTraining(
   const watchers = chooseObservers(options);
   for (const callback of hooks.callbacks ?? []) callback.check?.(options);
   const checkpoint = await new CheckpointFolder(join(runDir, "checkpoints")).load<TrainingState>("last");
-  return withDataset(options, hooks, async (splits) => {
+  return openData(options, hooks, async (splits) => {
     checkSameDataset((await readDatasetRecord(runDir)).info, splits.info);
     checkUnrollFits(options, splits);
     useThreads(options.threads);
@@ -167,9 +167,10 @@ function checkLoss(options: TrainOptions, info: DatasetInfo): void {
   );
 }
 
-async function withDataset<T>(
+/** The data that options name, open while `fn` runs; or those of the hooks, which stay open. */
+export async function openData<T>(
   options: TrainOptions,
-  hooks: TrainHooks,
+  hooks: Pick<TrainHooks, "dataset" | "progress">,
   fn: (splits: DatasetSplits) => Promise<T>,
 ): Promise<T> {
   if (hooks.dataset !== undefined) return fn(hooks.dataset);

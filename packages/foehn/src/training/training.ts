@@ -18,6 +18,7 @@ import type { ChosenObserver } from "./observer.js";
 import type { TrainOptions } from "./options.js";
 import type { Precision } from "./precision.js";
 import { addToMean, initialState, type TrainingState, takeMean } from "./state.js";
+import { type TestResult, testNetwork } from "./test-pass.js";
 import { type ValidationScores, validate } from "./validation.js";
 
 /** A finished training. */
@@ -32,6 +33,8 @@ export interface TrainResult {
   readonly strategy: string;
   readonly history: readonly EpochRecord[];
   readonly metricsPath: string;
+  /** With `test_after_fit`: what the test of the best checkpoint found. */
+  readonly test: TestResult | null;
 }
 
 /** What a run is made of. */
@@ -298,11 +301,12 @@ export class Training {
   async #result(metricsPath: string): Promise<TrainResult> {
     const { runDir, options, splits, network } = this.#input;
     const best = this.#checkpoints.has("best") ? "best" : "last";
-    const { model, optimizer } = await this.#checkpoints.load<TrainingState>(best);
-    network.to({ device: "cpu" });
+    const { model, optimizer, state } = await this.#checkpoints.load<TrainingState>(best);
     network.loadStateDict(model);
-    network.eval();
     for (const tensor of [...model.values(), ...optimizer.values()]) tensor.dispose();
+    const test = options.test_after_fit ? await this.#test(best, state) : null;
+    network.to({ device: "cpu" });
+    network.eval();
     return {
       runDir,
       bestCheckpoint: this.#checkpoints.linkPath(best),
@@ -313,7 +317,49 @@ export class Training {
       strategy: options.strategy,
       history: this.#state.history,
       metricsPath,
+      test,
     };
+  }
+
+  /** The test at the end. Without samples there is none; what fails here can be done again, so the training does not fail with it. */
+  async #test(checkpoint: CheckpointName, { epoch, step }: TrainingState): Promise<TestResult | null> {
+    const { runDir, options, splits, precision, device, signal, callbacks } = this.#input;
+    const dataset = splits.test;
+    const warn = (line: string) => this.#progress.note(`warning: ${line}`);
+    if (dataset.length === 0) {
+      warn("the test split has no samples: the network was not tested");
+      return null;
+    }
+    const limit = options.limit_val_batches ?? options.limit_train_batches;
+    const all = Math.ceil(dataset.length / options.batch_size);
+    this.#progress.start("test", Math.min(all, limit ?? all));
+    try {
+      const result = await testNetwork({
+        runDir,
+        dataset,
+        info: splits.info,
+        context: this.#learner.context,
+        loss: this.#learner.loss,
+        climatology: splits.climatology,
+        precision,
+        device,
+        batchSize: options.batch_size,
+        limit,
+        checkpoint,
+        epoch,
+        step,
+        observe: { observers: this.#input.testObservers ?? [], callbacks, warn, signal },
+        signal,
+        onBatch: (done) => this.#progress.update(done),
+        now: Math.floor(Date.now() / 1000),
+      });
+      this.#progress.finish(`test loss ${result.scores.loss.toPrecision(4)} · ${result.path}`);
+      return result;
+    } catch (error) {
+      if (!isFoehnError(error) || error.code === "interrupted") throw error;
+      warn(`the test failed: ${error.message}; foehn test ${runDir} does it again`);
+      return null;
+    }
   }
 
   async #tell(call: (callback: TrainingCallback) => void | Promise<void> | undefined): Promise<void> {

@@ -69,6 +69,7 @@ async function trainAndPackage(console: Console, flags: Flags & GlobalOptions, c
   const settings = toSnakeCase(given);
   const { train, resumeTraining } = await import("../../training/train.js");
   const { Trackers } = await import("../../tracking/trackers.js");
+  await import("../../plots/observers/builtin.js"); // registers them
   const progress = console.progress();
   const trackers = new Trackers({ progress });
   try {
@@ -113,6 +114,7 @@ async function finish(console: Console, result: TrainResult, flags: OwnFlags): P
     metrics: result.metricsPath,
     epochs: result.history.length,
     best: best === undefined ? null : { epoch: best.epoch, train_loss: best.train_loss, val_loss: best.val_loss },
+    test: result.test === null ? null : { path: result.test.path, ...result.test.scores },
     history: result.history,
   };
   const rows = [
@@ -126,6 +128,7 @@ async function finish(console: Console, result: TrainResult, flags: OwnFlags): P
       `epoch ${best.epoch}, ${best.val_loss === null ? "training" : "validation"} loss ${loss.toPrecision(4)}`,
     ]);
   }
+  if (result.test !== null) rows.push(["test", result.test.path]);
   rows.push(["next", `foehn score ${path} --data … -n 12`]);
   console.result(value, table(rows));
   return path;
