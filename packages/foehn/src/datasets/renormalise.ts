@@ -1,9 +1,9 @@
 // A dataset's samples in the normalisation of another: what a network sees must be scaled as in its training, also when it is tried
-// on other data. Features must be the same; their order is the dataset's own.
+// on other data. Features must be the same.
 
 import * as torch from "@foehn/torch";
 import type { NamedTensor } from "../tensor/named-tensor.js";
-import type { Dataset, DatasetInfo, Item, ItemDims } from "./dataset.js";
+import type { Dataset, DatasetInfo, Item, ItemBatch } from "./dataset.js";
 
 /** (x · std + mean − mean₂) / std₂ as x · scale + shift. */
 interface Change {
@@ -12,7 +12,7 @@ interface Change {
 }
 
 /**
- * The dataset normalised with the statistics of `info`, which becomes its own description.
+ * The dataset normalised with the statistics of `info`: the dataset itself where they are its own already.
  * @param info of the training; features without statistics there (computed forcings) stay as they are
  */
 export function renormalised(dataset: Dataset, info: DatasetInfo): Dataset {
@@ -22,49 +22,51 @@ export function renormalised(dataset: Dataset, info: DatasetInfo): Dataset {
     if (to === undefined || (to.mean === from.mean && to.std === from.std)) continue;
     changes.set(name, { scale: from.std / to.std, shift: (from.mean - to.mean) / to.std });
   }
-  const times = (i: number) => dataset.times(i);
-  const { prefetch } = dataset;
+  if (changes.size === 0) return dataset;
+  const { load } = dataset;
   return {
     info,
     length: dataset.length,
-    times,
-    item: async (i) => (changes.size === 0 ? dataset.item(i) : changeItem(await dataset.item(i), changes)),
-    ...(prefetch && { prefetch: (i) => prefetch.call(dataset, i) }),
+    loadAhead: dataset.loadAhead,
+    times: (i) => dataset.times(i),
+    item: async (i) => changeAll(await dataset.item(i), changes),
+    ...(load && {
+      load: async (samples, options) => {
+        const loaded = await load.call(dataset, samples, options);
+        return {
+          toBatch: async () => changeAll(await loaded.toBatch(), changes),
+          release: () => loaded.release(),
+        };
+      },
+    }),
   };
 }
 
-function changeItem(item: Item, changes: ReadonlyMap<string, Change>): Item {
-  const { mask, inputMask } = item;
-  return {
-    ...item,
-    inputs: change(item.inputs, changes, inputMask),
-    outputs: change(item.outputs, changes, mask),
-    forcing: change(item.forcing, changes, undefined),
-  };
-}
-
-/** A changed copy; the old tensor is freed. Missing points stay 0. */
-function change(
-  part: NamedTensor<ItemDims>,
-  changes: ReadonlyMap<string, Change>,
-  mask: NamedTensor<ItemDims> | undefined,
-): NamedTensor<ItemDims> {
-  if (!part.featureNames.some((name) => changes.has(name))) return part;
-  const tensor = torch.keep(
-    torch.noGrad(() =>
-      torch.scope(() => {
-        const { device } = part;
-        const vector = (key: keyof Change, other: number) =>
-          torch.tensor(
-            part.featureNames.map((name) => changes.get(name)?.[key] ?? other),
-            { device },
-          );
-        const changed = part.tensor.mul(vector("scale", 1)).add(vector("shift", 0));
-        return mask === undefined ? changed : changed.mul(mask.tensor);
-      }),
-    ),
+/** Changes a sample's or batch's own tensors in place. */
+function changeAll<P extends Item | ItemBatch>(parts: P, changes: ReadonlyMap<string, Change>): P {
+  torch.noGrad(() =>
+    torch.scope(() => {
+      change(parts.inputs, parts.inputMask, changes);
+      change(parts.outputs, parts.mask, changes);
+      change(parts.forcing, parts.forcingMask, changes);
+      if (parts.initialForcing) change(parts.initialForcing, undefined, changes);
+    }),
   );
-  const result = part.withTensor(tensor);
-  part.dispose();
-  return result;
+  return parts;
+}
+
+function change(
+  { tensor, featureNames }: Pick<NamedTensor, "tensor" | "featureNames">,
+  mask: Pick<NamedTensor, "tensor"> | undefined,
+  changes: ReadonlyMap<string, Change>,
+): void {
+  if (!featureNames.some((name) => changes.has(name))) return;
+  const vector = (key: keyof Change, unchanged: number) =>
+    torch.tensor(
+      featureNames.map((name) => changes.get(name)?.[key] ?? unchanged),
+      { device: tensor.device },
+    );
+  tensor.mul_(vector("scale", 1)).add_(vector("shift", 0));
+  // Missing values stay 0.
+  if (mask) tensor.mul_(mask.tensor);
 }
