@@ -24,6 +24,13 @@ const periodSchema = z
   .strictObject({ start: timeSchema, end: timeSchema.describe("included; a date alone means the whole day") })
   .describe("both ends included");
 
+/** Schema of a state weight. */
+export const weightSchema = z
+  .number()
+  .nonnegative()
+  .optional()
+  .describe("weight in the loss; default 1 + level / 1000 on pressure levels, else 2");
+
 const variableSchema = z.strictObject({
   role: z
     .enum(["prognostic", "diagnostic", "forcing", "static"])
@@ -31,11 +38,7 @@ const variableSchema = z.strictObject({
     .describe(
       "prognostic: input and output; diagnostic: output as well, after the prognostic ones; forcing: input, known in advance; static: constant input",
     ),
-  weight: z
-    .number()
-    .nonnegative()
-    .optional()
-    .describe("weight in the loss; default 1 + level / 1000 on pressure levels, else 2"),
+  weight: weightSchema,
   levels: z
     .array(z.number().positive())
     .min(1)

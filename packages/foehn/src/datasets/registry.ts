@@ -23,6 +23,11 @@ const entries: readonly DatasetEntry[] = [
     open: async (options) => (await import("./synthetic.js")).openSynthetic(options),
   },
   {
+    name: "titan",
+    summary: "AROME and ARPEGE analyses over France in Titan's GRIB or npy layout; its folder in FOEHN_TITAN_PATH",
+    open: async (options) => (await import("./titan.js")).openTitan(options),
+  },
+  {
     name: "dummy",
     summary: "random numbers, 64×64, for trying a pipeline",
     open: async (options) => (await import("./dummy.js")).openDummy(options),

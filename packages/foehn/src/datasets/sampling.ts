@@ -29,7 +29,7 @@ export interface TimeSamplingOptions {
   /** Seconds between two states. */
   readonly step: number;
   /** Seconds between the last input times of two samples, counted from the start of the period; default: every time. */
-  readonly sampleEvery?: number | undefined;
+  readonly sampleEvery?: Readonly<Record<SplitName, number>> | undefined;
 }
 
 /** Samples along one series of states. */
@@ -41,9 +41,10 @@ export function timeSampling(options: TimeSamplingOptions): Sampling {
     samples(part, numInputSteps, numPredSteps) {
       const period = periods[part];
       const length = numInputSteps + numPredSteps;
+      const every = sampleEvery?.[part];
       const found = sampleStarts(period, times, step, length, (start) => {
         const lastInput = start + (numInputSteps - 1) * step;
-        return sampleEvery === undefined || (lastInput - period.start) % sampleEvery === 0;
+        return every === undefined || (lastInput - period.start) % every === 0;
       });
       requireSamples(part, describePeriod(period), found, step, length);
       return found;

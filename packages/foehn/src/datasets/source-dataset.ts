@@ -59,7 +59,7 @@ export interface DatasetPlan {
   readonly stepSeconds?: number | undefined;
   readonly periods?: Periods | undefined;
   /** Seconds between the last input times of two samples, counted from the start of the period; default: every time. */
-  readonly sampleEvery?: number | undefined;
+  readonly sampleEvery?: Readonly<Record<SplitName, number>> | undefined;
   /** Samples of a source with several values for one valid time; takes the place of `periods` and `sampleEvery`. */
   readonly sampling?: Sampling | undefined;
   /** How a reading thread opens the source once more; without it the main thread reads. */
