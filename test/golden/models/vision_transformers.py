@@ -3,7 +3,7 @@
     PYTHONPATH=<checkout of mfai> python test/golden/models/vision_transformers.py
 
 Run with a Python that has torch >= 2, mfai (https://github.com/meteofrance/mfai) and MONAI; written with torch 2.15, MONAI 1.6.1,
-on the CPU in float32. No weights are stored: weights and inputs come from `noise`, a hash of integers that the tests compute too.
+on the CPU in float64. No weights are stored: weights and inputs come from `noise`, a hash of integers that the tests compute too.
 One file per model, {case: {
     "settings", "shape" (B, H, W, F), "outputs" (number),
     "keys"          state-dict keys with their shapes,
@@ -53,14 +53,14 @@ def fill(net):
 
 def case(model, grid, inputs, outputs, **settings):
     torch.manual_seed(0)
-    net = model(inputs, outputs, grid, model.settings_kls(**settings))
+    net = model(inputs, outputs, grid, model.settings_kls(**settings)).double()
     for module in net.modules():
         if isinstance(module, (torch.nn.Dropout, torch.nn.Dropout2d)):
             module.p = 0.0
     with torch.no_grad():
         fill(net)
     shape = (2, *grid, inputs)
-    x = noise(shape, INPUT).permute(0, 3, 1, 2).contiguous()
+    x = noise(shape, INPUT).double().permute(0, 3, 1, 2).contiguous()
     with torch.no_grad():
         output = net.eval()(x).permute(0, 2, 3, 1).contiguous()
     y = net.train()(x).permute(0, 2, 3, 1).contiguous()
@@ -73,7 +73,7 @@ def case(model, grid, inputs, outputs, **settings):
         shape=list(shape),
         outputs=outputs,
         keys={k: list(v.shape) for k, v in net.state_dict().items()},
-        output=output,
+        output=output.float(),
         loss=loss.item(),
         gradients=torch.tensor(gradients),
     )

@@ -117,6 +117,29 @@ def layers():
     save("layers.npz", out)
 
 
+def instance_norms():
+    """As `layers`, for InstanceNorm2d alone."""
+    torch.manual_seed(8)
+    x = torch.randn(3, 4, 6, 5) * 2 + 1
+    out = {"x": x}
+    cases = {
+        "plain": nn.InstanceNorm2d(4),
+        "affine": nn.InstanceNorm2d(4, eps=1e-3, affine=True),
+        "tracking": nn.InstanceNorm2d(4, momentum=0.3, affine=True, track_running_stats=True),
+    }
+    for name, layer in cases.items():
+        for parameter in layer.parameters():
+            nn.init.normal_(parameter)
+        out.update({f"{name}/{key}": value.clone() for key, value in layer.state_dict().items()})
+        leaf = x.clone().requires_grad_()
+        y = layer(leaf)
+        (y * torch.arange(1, y.numel() + 1).reshape(y.shape) * 0.1).sum().backward()
+        out.update({f"{name}:y": y, f"{name}:grad": leaf.grad})
+        out.update({f"{name}:{key}": value.clone() for key, value in layer.named_buffers()})
+        out[f"{name}:eval"] = layer.eval()(x)
+    save("instance_norm.npz", out)
+
+
 class Lion(torch.optim.Optimizer):
     """Chen et al. 2023, Algorithm 2; PyTorch has none."""
 
@@ -382,6 +405,7 @@ if __name__ == "__main__":
     pickles()
     init()
     layers()
+    instance_norms()
     optim()
     files()
     for path in sorted(HERE.iterdir()):

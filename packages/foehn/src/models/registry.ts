@@ -16,6 +16,7 @@ import { HiLAMParallel } from "./zoo/hi-lam-parallel.js";
 import { Identity } from "./zoo/identity.js";
 import { Persistence } from "./zoo/persistence.js";
 import { Segformer } from "./zoo/segformer/segformer.js";
+import { SwinUNetR } from "./zoo/swinunetr/swinunetr.js";
 import { UNet } from "./zoo/unet.js";
 
 /** Networks by name. Names are compared without case, dashes and underscores: `HalfUNet`, `half-unet` and `halfunet` are one. */
@@ -67,6 +68,7 @@ networks.register(HiLAMParallel);
 networks.register(Identity);
 networks.register(Persistence);
 networks.register(Segformer);
+networks.register(SwinUNetR);
 networks.register(UNet);
 
 /**

@@ -9,7 +9,7 @@ export * as init from "./init.js";
 export { Identity, Linear } from "./linear.js";
 export * from "./losses.js";
 export { Module, type ModuleTarget, type UnaryModule } from "./module.js";
-export { BatchNorm2d, type BatchNormOptions, GroupNorm, LayerNorm } from "./norm.js";
+export { BatchNorm2d, type BatchNormOptions, GroupNorm, InstanceNorm2d, LayerNorm } from "./norm.js";
 export type { Size2 } from "./pair.js";
 export { Parameter, type ParameterOptions } from "./parameter.js";
 export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, type PoolOptions } from "./pooling.js";

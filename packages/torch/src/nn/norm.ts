@@ -1,9 +1,11 @@
-// Normalisation layers. PyTorch: torch.nn.BatchNorm2d, GroupNorm, LayerNorm.
-// Papers: Ioffe & Szegedy 2015, Wu & He 2018, Ba et al. 2016.
+// Normalisation layers. PyTorch: torch.nn.BatchNorm2d, InstanceNorm2d, GroupNorm, LayerNorm.
+// Papers: Ioffe & Szegedy 2015, Ulyanov et al. 2016, Wu & He 2018, Ba et al. 2016.
 import { ones, zeros } from "../creation.js";
 import * as ops from "../generated/functions.js";
 import { noGrad } from "../guards.js";
+import { aten } from "../operators.js";
 import type { Tensor } from "../tensor.js";
+import { recorder } from "../trace/recorder.js";
 import { Module } from "./module.js";
 import { makeParameter, type Parameter, type ParameterOptions } from "./parameter.js";
 
@@ -68,6 +70,67 @@ export class BatchNorm2d extends Module {
 }
 
 /**
+ * As batch normalisation, but over H, W of each channel of each sample: (N, C, H, W) → same. With `trackRunningStats` (not the
+ * default) evaluation uses running statistics, as batch normalisation does.
+ */
+export class InstanceNorm2d extends Module {
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+  declare readonly running_mean: Tensor | null;
+  declare readonly running_var: Tensor | null;
+  declare readonly num_batches_tracked: Tensor | null;
+  readonly eps: number;
+  readonly momentum: number;
+
+  constructor(
+    readonly numFeatures: number,
+    {
+      eps = 1e-5,
+      momentum = 0.1,
+      affine = false,
+      trackRunningStats = false,
+      ...options
+    }: Omit<BatchNormOptions, "momentum"> & { readonly momentum?: number } = {},
+  ) {
+    super();
+    this.eps = eps;
+    this.momentum = momentum;
+    this.weight = affine ? makeParameter(ones([numFeatures], options)) : null;
+    this.bias = affine ? makeParameter(zeros([numFeatures], options)) : null;
+    const device = options.device !== undefined ? { device: options.device } : {};
+    this.registerBuffer("running_mean", trackRunningStats ? zeros([numFeatures], options) : null);
+    this.registerBuffer("running_var", trackRunningStats ? ones([numFeatures], options) : null);
+    this.registerBuffer("num_batches_tracked", trackRunningStats ? zeros([], { dtype: "int64", ...device }) : null);
+  }
+
+  override forward(x: Tensor): Tensor {
+    const { weight, bias, running_mean, running_var, eps, momentum } = this;
+    if (x.ndim !== 4 || x.size(1) !== this.numFeatures) {
+      throw new RangeError(`InstanceNorm2d: expected (N, ${this.numFeatures}, H, W), got [${x.shape.join(", ")}]`);
+    }
+    const useInput = this.training || running_mean === null;
+    if (useInput && x.size(2) * x.size(3) === 1) {
+      throw new RangeError(`InstanceNorm2d: needs more than one place per channel, got [${x.shape.join(", ")}]`);
+    }
+    if (running_mean === null && isChannelsLast(x) && recorder === null) {
+      // instance_norm reorders channels-last memory; batch_norm over one sample computes the same in place.
+      const one = (sample: Tensor) => ops.batchNorm(sample, weight, bias, null, null, true, momentum, eps, true);
+      return x.size(0) === 1 ? one(x) : ops.cat(x.split(1, { dim: 0 }).map(one), { dim: 0 });
+    }
+    return aten("instance_norm", x, weight, bias, running_mean, running_var, useInput, momentum, eps, true) as Tensor;
+  }
+
+  override extraRepr(): string {
+    return `${this.numFeatures}, eps=${this.eps}, momentum=${this.momentum}, affine=${this.weight !== null}, trackRunningStats=${this.running_mean !== null}`;
+  }
+}
+
+/** Whether x is on the CPU in channels-last order, and not in both orders at once. */
+function isChannelsLast(x: Tensor): boolean {
+  return x.device === "cpu" && x.isContiguous("channels_last") && !x.isContiguous();
+}
+
+/**
  * As batch normalisation, but over each sample's groups of channels: (N, C, …) → same, the same in training and evaluation.
  */
 export class GroupNorm extends Module {
@@ -94,7 +157,11 @@ export class GroupNorm extends Module {
   }
 
   override forward(x: Tensor): Tensor {
-    return ops.groupNorm(x, this.numGroups, { weight: this.weight, bias: this.bias, eps: this.eps });
+    return ops.groupNorm(x, this.numGroups, {
+      weight: matching(this.weight, x),
+      bias: matching(this.bias, x),
+      eps: this.eps,
+    });
   }
 
   override extraRepr(): string {

@@ -5,7 +5,7 @@ import * as torch from "@foehn/torch";
 import { nn, type Tensor } from "@foehn/torch";
 import { EfficientSelfAttention } from "./attention.js";
 
-/** (x − μ)/(σ + ε)·g + b over the features of each cell, in float32. ε is added to the deviation, not to the variance. */
+/** (x − μ)/(σ + ε)·g + b over the features of each cell, in the weights' type. ε is added to the deviation, not to the variance. */
 export class FeatureNorm extends nn.Module {
   readonly g: nn.Parameter;
   readonly b: nn.Parameter;
@@ -20,7 +20,7 @@ export class FeatureNorm extends nn.Module {
   }
 
   override forward(x: Tensor): Tensor {
-    const values = x.to("float32");
+    const values = x.to(this.g.dtype);
     const centred = values.sub(values.mean([1], { keepdim: true }));
     const deviation = centred.mul(centred).mean([1], { keepdim: true }).sqrt();
     return centred.div(deviation.add(this.eps)).mul(this.g).add(this.b);
