@@ -5,16 +5,16 @@
 import * as torch from "@foehn/torch";
 import { nn, type Tensor } from "@foehn/torch";
 import { ConfigError } from "../../../core/errors.js";
-import { AutoPadding } from "../../auto-padding.js";
-import { type InputShape, type ModelType, Network } from "../../network.js";
+import type { InputShape, ModelType } from "../../network.js";
+import { PaddedNetwork } from "../../padded-network.js";
 import { MixTransformer, STAGE_STRIDES } from "./mix-transformer.js";
 import { eachStage, type SegformerSettings, segformerSettings } from "./settings.js";
 
-/** The downsampler halves, the encoder divides by 32. */
-const MULTIPLE = 64;
+/** The downsampler halves, the encoder divides by 32; batch normalisation is nowhere coarser than the upsampler's first. */
+const [MULTIPLE, NORM_STRIDE] = [64, 8];
 
 /** (B, H, W, F) → (B, H, W, Fout). */
-export class Segformer extends Network {
+export class Segformer extends PaddedNetwork {
   static readonly modelName = "segformer";
   static readonly modelType: ModelType = "vision_transformer";
   static readonly onnxSupported = true;
@@ -24,7 +24,6 @@ export class Segformer extends Network {
   readonly mit: MixTransformer;
   readonly to_fused: nn.ModuleList<nn.Sequential>;
   readonly upsampler: nn.Sequential;
-  readonly #padding: AutoPadding;
 
   constructor(
     numInputFeatures: number,
@@ -32,9 +31,12 @@ export class Segformer extends Network {
     settings: SegformerSettings,
     inputShape: InputShape,
   ) {
-    super(numInputFeatures, numOutputFeatures, settings, inputShape);
-    this.#padding = new AutoPadding("segformer", MULTIPLE, settings.autopad_enabled, inputShape);
-    checkReductions(settings, this.#padding.shape);
+    super(numInputFeatures, numOutputFeatures, settings, inputShape, {
+      multiple: MULTIPLE,
+      autopad: settings.autopad_enabled,
+      normStride: NORM_STRIDE,
+    });
+    checkReductions(settings, this.paddedShape);
     const { num_downsampling_chans: narrow, decoder_dim: wide } = settings;
     this.downsampler = new nn.Sequential(
       new nn.MaxPool2d(2),
@@ -60,12 +62,10 @@ export class Segformer extends Network {
     );
   }
 
-  override forward(input: Tensor): Tensor {
-    return this.#padding.around(input, this.activationLayout, (x) => {
-      const stages = this.mit.forward(this.downsampler.forward(x));
-      const fused = stages.map((stage, i) => this.to_fused.at(i).forward(stage));
-      return this.upsampler.forward(torch.cat(fused, { dim: 1 }));
-    });
+  protected override compute(x: Tensor): Tensor {
+    const stages = this.mit.forward(this.downsampler.forward(x));
+    const fused = stages.map((stage, i) => this.to_fused.at(i).forward(stage));
+    return this.upsampler.forward(torch.cat(fused, { dim: 1 }));
   }
 }
 

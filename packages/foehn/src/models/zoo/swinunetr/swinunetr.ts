@@ -5,15 +5,15 @@
 import * as torch from "@foehn/torch";
 import { nn, type Tensor } from "@foehn/torch";
 import { ConfigError } from "../../../core/errors.js";
-import { AutoPadding } from "../../auto-padding.js";
-import { type InputShape, type ModelType, Network } from "../../network.js";
+import type { InputShape, ModelType } from "../../network.js";
+import { PaddedNetwork } from "../../padded-network.js";
 import { isInstanceNorm, type NormName } from "../norm-name.js";
 import { OutBlock, ResBlock } from "../res-block.js";
 import { type SwinUNetRSettings, swinUNetRSettings } from "./settings.js";
 import { ResLayer, SwinTransformer } from "./swin-transformer.js";
 
-/** Patches of 2×2 and four mergings. */
-const MULTIPLE = 32;
+/** Patches of 2×2 and four mergings; batch normalisation is nowhere coarser than in the first upsampling. */
+const [MULTIPLE, NORM_STRIDE] = [32, 16];
 
 /** Doubles the size, joins the skip connection, and mixes: (B, in, H, W), (B, out, 2H, 2W) → (B, out, 2H, 2W). */
 class UpsampleBlock extends nn.Module {
@@ -38,7 +38,7 @@ class UpsampleBlock extends nn.Module {
 }
 
 /** (B, H, W, F) → (B, H, W, Fout). */
-export class SwinUNetR extends Network {
+export class SwinUNetR extends PaddedNetwork {
   static readonly modelName = "swinunetr";
   static readonly modelType: ModelType = "vision_transformer";
   static readonly onnxSupported = false;
@@ -56,7 +56,6 @@ export class SwinUNetR extends Network {
   readonly decoder2: UpsampleBlock;
   readonly decoder1: UpsampleBlock;
   readonly out: OutBlock;
-  readonly #padding: AutoPadding;
 
   constructor(
     numInputFeatures: number,
@@ -64,11 +63,14 @@ export class SwinUNetR extends Network {
     settings: SwinUNetRSettings,
     inputShape: InputShape,
   ) {
-    super(numInputFeatures, numOutputFeatures, settings, inputShape);
-    this.#padding = new AutoPadding("swinunetr", MULTIPLE, settings.autopad_enabled, inputShape);
+    super(numInputFeatures, numOutputFeatures, settings, inputShape, {
+      multiple: MULTIPLE,
+      autopad: settings.autopad_enabled,
+      normStride: NORM_STRIDE,
+    });
     const { feature_size: width, norm_name: norm } = settings;
     this.#checkNormalisation(norm);
-    this.swinViT = new SwinTransformer(numInputFeatures, settings, this.#padding.shape);
+    this.swinViT = new SwinTransformer(numInputFeatures, settings, this.paddedShape);
     this.encoder1 = new ResLayer(numInputFeatures, width, norm);
     this.encoder2 = new ResLayer(width, width, norm);
     this.encoder3 = new ResLayer(2 * width, 2 * width, norm);
@@ -82,20 +84,18 @@ export class SwinUNetR extends Network {
     this.out = new OutBlock(width, numOutputFeatures);
   }
 
-  override forward(input: Tensor): Tensor {
-    return this.#padding.around(input, this.activationLayout, (x) => {
-      const [s2, s4, s8, s16, s32] = this.swinViT.forward(x) as [Tensor, Tensor, Tensor, Tensor, Tensor];
-      const d16 = this.decoder5.forward(this.encoder10.forward(s32), s16);
-      const d8 = this.decoder4.forward(d16, this.encoder4.forward(s8));
-      const d4 = this.decoder3.forward(d8, this.encoder3.forward(s4));
-      const d2 = this.decoder2.forward(d4, this.encoder2.forward(s2));
-      return this.out.forward(this.decoder1.forward(d2, this.encoder1.forward(x)));
-    });
+  protected override compute(x: Tensor): Tensor {
+    const [s2, s4, s8, s16, s32] = this.swinViT.forward(x) as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const d16 = this.decoder5.forward(this.encoder10.forward(s32), s16);
+    const d8 = this.decoder4.forward(d16, this.encoder4.forward(s8));
+    const d4 = this.decoder3.forward(d8, this.encoder3.forward(s4));
+    const d2 = this.decoder2.forward(d4, this.encoder2.forward(s2));
+    return this.out.forward(this.decoder1.forward(d2, this.encoder1.forward(x)));
   }
 
   /** The deepest map must have more than one cell, or instance normalisation would leave nothing of it. */
   #checkNormalisation(norm: NormName): void {
-    const [height, width] = this.#padding.shape;
+    const [height, width] = this.paddedShape;
     if (!isInstanceNorm(norm) || height * width > MULTIPLE * MULTIPLE) return;
     throw new ConfigError(
       `swinunetr cannot take a ${this.inputShape.join("×")} grid: its deepest map is one cell, which instance normalisation makes zero`,
