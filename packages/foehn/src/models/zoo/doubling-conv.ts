@@ -21,8 +21,9 @@ export class DoublingConv extends nn.ConvTranspose2d {
   concat(x: Tensor, skip: Tensor): Tensor {
     const [height, width] = x.shape.slice(2) as [number, number];
     const features = skip.size(1);
-    const beside = skip.permute([0, 2, 3, 1]).reshape([-1, height, 2, width, 2, features]);
-    const both = torch.cat([this.#product(x), beside], { dim: -1 });
+    const doubled = this.#product(x);
+    const beside = skip.permute([0, 2, 3, 1]).reshape([-1, height, 2, width, 2, features]).to(doubled.dtype);
+    const both = torch.cat([doubled, beside], { dim: -1 });
     return both.reshape([-1, 2 * height, 2 * width, this.outChannels + features]).permute([0, 3, 1, 2]);
   }
 
