@@ -57,7 +57,9 @@ function makeStep(model) {
       loss.item();
       return (performance.now() - start) / 1000;
     });
-  const close = () => [network, optimizer, x, target].forEach((item) => item.dispose?.());
+  const close = () => {
+    for (const item of [network, optimizer, x, target]) item.dispose?.();
+  };
   const trained = network.parameters().filter((parameter) => parameter.requiresGrad);
   return { step, close, parameters: trained.reduce((sum, parameter) => sum + parameter.numel(), 0) };
 }
