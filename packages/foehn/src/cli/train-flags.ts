@@ -75,21 +75,74 @@ export function addTrainFlags(command: Command): void {
       integerOption("--num-inter-steps <n>", "network calls per step, scaled_ar only (default: 1)", { min: 1 }),
     );
   command
-    .optionsGroup("Optimisation:")
+    .optionsGroup("Loss:")
     .option("--loss <name>", "mse, mae, huber, smooth_l1, scaled, spectral, crps, nll or crps_gauss (default: mse)")
     .addOption(settingOption("--loss-settings <key=value>", "a setting of the loss, such as latitude_weights=true"))
     .option("--loss-conf <file>", "a loss with settings, or a weighted list: YAML, TOML or JSON; instead of --loss")
+    .addOption(integerOption("--ensemble-size <n>", "forecasts per sample, for the loss crps (default: 1)", { min: 1 }))
+    .addOption(
+      numberOption("--ensemble-noise <x>", "noise on their normalised initial states (default: 0)", { min: 0 }),
+    );
+  command
+    .optionsGroup("Optimiser:")
     .addOption(integerOption("--epochs <n>", "passes over the training data (default: 200)", { min: 1 }))
-    .addOption(numberOption("--lr <x>", "learning rate of AdamW (default: 0.001)", { min: 0, above: true }))
-    .addOption(numberOption("--weight-decay <x>", "of AdamW (default: 0.01)", { min: 0 }))
-    .addOption(numbersOption("--betas <a,b>", "of AdamW (default: 0.9,0.95)", 2))
-    .addOption(choiceOption("--scheduler <name>", "course of the learning rate", ["constant", "step", "cosine"]))
-    .addOption(integerOption("--warmup-steps <n>", "steps of linear growth before the cosine (default: 0)", { min: 0 }))
-    .addOption(numberOption("--min-lr <x>", "end of the cosine (default: 0)", { min: 0 }))
-    .addOption(integerOption("--step-size <n>", "steps between reductions, step only (default: 1000)", { min: 1 }))
-    .addOption(numberOption("--gamma <x>", "factor of a reduction, step only (default: 0.1)", { min: 0, above: true }))
+    .addOption(
+      choiceOption("--optimizer <name>", "default: adamw", [
+        "adamw",
+        "adam",
+        "sgd",
+        "rmsprop",
+        "adagrad",
+        "adamax",
+        "nadam",
+        "radam",
+        "lion",
+      ]),
+    )
+    .addOption(settingOption("--optimizer-settings <key=value>", "a setting of the optimiser, such as momentum=0.9"))
+    .addOption(
+      numberOption("--lr <x>", "learning rate, the largest of the schedule (default: 0.001)", { min: 0, above: true }),
+    )
+    .addOption(numberOption("--weight-decay <x>", "weight decay (default: 0.01 for adamw, 0 for others)", { min: 0 }))
+    .addOption(numbersOption("--betas <a,b>", "of adam and its relatives (default: 0.9,0.95)", 2))
+    .option("--decay-norms", "weight decay for norms and biases too, the default")
+    .option("--no-decay-norms", "none for norms and biases")
+    .addOption(listOption("--undecayed <names>", "parameters without weight decay; * stands for anything"))
     .addOption(integerOption("--accumulate-grad-batches <n>", "batches per optimiser step (default: 1)", { min: 1 }))
-    .addOption(numberOption("--gradient-clip-norm <x>", "largest norm of the gradients", { min: 0, above: true }))
+    .addOption(numberOption("--gradient-clip-norm <x>", "largest norm of all gradients", { min: 0, above: true }))
+    .addOption(numberOption("--gradient-clip-value <x>", "largest value of a gradient", { min: 0, above: true }))
+    .addOption(
+      integerOption("--skip-nonfinite <n>", "leave out n steps in a row that are not finite (default: 0)", { min: 0 }),
+    )
+    .addOption(numberOption("--ema-decay <x>", "validate and package a moving average of the weights", { min: 0 }))
+    .option("--ema-warmup", "let its decay grow at the start, the default")
+    .option("--no-ema-warmup", "the same decay from the first step on");
+  command
+    .optionsGroup("Schedule and validation:")
+    .addOption(
+      choiceOption("--scheduler <name>", "course of the learning rate", [
+        "constant",
+        "step",
+        "multistep",
+        "exponential",
+        "cosine",
+        "inverse_sqrt",
+        "one_cycle",
+        "plateau",
+      ]),
+    )
+    .addOption(settingOption("--scheduler-settings <key=value>", "a setting of it, such as milestones=[1000,2000]"))
+    .addOption(integerOption("--warmup-steps <n>", "optimiser steps of linear growth (default: 0)", { min: 0 }))
+    .addOption(numberOption("--min-lr <x>", "floor, for cosine and plateau (default: 0)", { min: 0 }))
+    .addOption(
+      integerOption("--step-size <n>", "optimiser steps between reductions, for step (default: 1000)", { min: 1 }),
+    )
+    .addOption(
+      numberOption("--gamma <x>", "reduction, for step, multistep, exponential (default: 0.1)", {
+        min: 0,
+        above: true,
+      }),
+    )
     .addOption(integerOption("--val-interval <n>", "validate every n epochs (default: 1)", { min: 1 }))
     .addOption(integerOption("--early-stopping-patience <n>", "stop after n validations without gain", { min: 1 }))
     .addOption(numberOption("--early-stopping-min-delta <x>", "what counts as a gain (default: 0)", { min: 0 }));
@@ -106,7 +159,8 @@ export function addTrainFlags(command: Command): void {
     .addOption(deviceOption())
     .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
     .addOption(integerOption("--seed <n>", "of weights and of the order of samples (default: 42)", { min: 0 }))
-    .addOption(threadsOption());
+    .addOption(threadsOption())
+    .addOption(choiceOption("--profiler <name>", "simple: say where the time of a step went", ["none", "simple"]));
   command
     .optionsGroup("Trackers:")
     .addOption(
@@ -120,6 +174,7 @@ export function addTrainFlags(command: Command): void {
     .option("--config <file>", "these options in a file: YAML, TOML or JSON, with _ for -; flags go over it")
     .option("--resume <run>", "go on with this run folder; only --epochs and what concerns the machine may change")
     .option("--runs-dir <folder>", "where run folders go, in $FOEHN_ROOTDIR where that is set (default: runs)")
+    .option("--campaign-name <name>", "subfolder for runs that belong together")
     .option("--run-name <name>", "end of the run folder's name")
     .addOption(integerOption("--checkpoint-every-steps <n>", "checkpoints within epochs too", { min: 1 }))
     .option("-o, --output <folder>", "the package (default: package in the run folder)")

@@ -15,8 +15,12 @@ export interface StepRecord {
   readonly train_loss: number;
   /** Learning rate of this step. */
   readonly lr: number;
+  /** Norm of all gradients before clipping. Runs of older versions lack it, and what follows. */
+  readonly grad_norm?: number;
   /** Wall time since the last step, data loading included. */
   readonly seconds: number;
+  /** Seconds of it that were spent waiting for data. */
+  readonly data_wait?: number;
 }
 
 /** One epoch. Validation values are null in epochs without validation (`val_interval`). */

@@ -7,13 +7,17 @@ import { NumericalError } from "../core/errors.js";
 import type { DatasetInfo, ItemBatch } from "../datasets/dataset.js";
 import type { Network } from "../models/network.js";
 import type { Checkpoint } from "./checkpoints.js";
+import { type Ensemble, lossOfMembers, withMembers } from "./ensemble.js";
 import { inputMasking } from "./input-masking.js";
 import { type Loss, lossContext } from "./losses/loss.js";
 import { createLoss } from "./losses/registry.js";
+import { createOptimizer, type Optimizer } from "./optimizers.js";
 import { type TrainOptions, usesMask } from "./options.js";
 import { type Precision, withPrecision } from "./precision.js";
 import { prepareRollout, type RolloutContext } from "./rollout.js";
+import { createSchedule, type Schedule } from "./schedules.js";
 import type { TrainingState } from "./state.js";
+import { StepTimes } from "./step-times.js";
 import { accumulateGradients } from "./unroll.js";
 
 /** What a learner is made of. */
@@ -27,16 +31,30 @@ export interface LearnerInput {
   readonly totalSteps: number;
 }
 
+/** What one optimiser step did. */
+export interface StepResult {
+  /** Learning rate of the step. */
+  readonly lr: number;
+  /** Norm of all gradients before clipping. */
+  readonly gradNorm: number;
+  /** False when the gradients were not finite: then nothing was changed. */
+  readonly isDone: boolean;
+}
+
 /** Trains a network batch by batch. */
 export class Learner {
   readonly network: Network;
   readonly loss: Loss;
   readonly context: RolloutContext;
-  /** Null for a network without weights. */
-  readonly optimizer: optim.AdamW | null;
-  readonly scheduler: optim.LRScheduler | null;
   /** Steps of each batch to unroll; the default is all. */
   numSteps: number | undefined;
+  /** Null for a network without weights. */
+  readonly optimizer: Optimizer | null;
+  readonly schedule: Schedule | null;
+  /** Moving average of the weights, where it is asked for. */
+  readonly ema: optim.ExponentialMovingAverage | null;
+  readonly ensemble: Ensemble;
+  readonly times = new StepTimes();
   readonly #input: LearnerInput;
   /** The context of training: parts of the input may be hidden. */
   readonly #training: RolloutContext;
@@ -58,44 +76,93 @@ export class Learner {
     const corrupt = options.mask_ratio > 0 ? inputMasking(info.grid.shape, options.mask_ratio) : undefined;
     this.#training = { ...this.context, model: { ...this.context.model, corrupt } };
     this.loss = createLoss(options.loss, lossContext(info, this.context.statics.interiorMask.tensor));
-    const parameters = network.parameters();
-    this.optimizer =
-      parameters.length === 0
-        ? null
-        : new optim.AdamW(parameters, { lr: options.lr, betas: options.betas, weightDecay: options.weight_decay });
-    this.scheduler = this.optimizer === null ? null : createScheduler(this.optimizer, options, input.totalSteps);
+    this.optimizer = createOptimizer(network, options);
+    this.schedule = this.optimizer === null ? null : createSchedule(this.optimizer, options, input.totalSteps);
+    const { ema_decay: decay, ema_warmup: warmup } = options;
+    this.ema = decay === null ? null : new optim.ExponentialMovingAverage(network, { decay, warmup });
+    this.ensemble = { size: options.ensemble_size, noise: options.ensemble_noise };
   }
 
   /**
    * Forward and backward of one batch; gradients add up until `step`.
    * @param share the batch's share of the optimiser step: 1 / number of batches accumulated
-   * @returns the loss of the batch
+   * @returns the loss of the batch; nothing was added to the gradients when it is not finite
    */
   accumulate(batch: ItemBatch, share: number): number {
     const { options, precision, device } = this.#input;
-    return torch.scope(() =>
-      accumulateGradients(this.#training, batch, {
+    const { ensemble, times } = this;
+    return torch.scope(() => {
+      // A forward that goes wrong spoils the running statistics of batch norms too.
+      const buffers = options.skip_nonfinite === 0 ? [] : this.network.buffers();
+      const before = buffers.map((buffer) => buffer.clone());
+      let backwardSeconds = 0;
+      const startedAt = performance.now();
+      const value = accumulateGradients(this.#training, withMembers(batch, ensemble), {
         numSteps: this.numSteps,
         pushforwardSteps: options.pushforward_steps,
         checkpoint: options.checkpoint_steps,
         share,
-        loss: this.loss,
+        loss: lossOfMembers(this.loss, ensemble.size),
         forward: (fn) => withPrecision(precision, device, fn),
-      }),
-    );
+        backward: (fn) => {
+          const start = performance.now();
+          fn();
+          backwardSeconds += (performance.now() - start) / 1000;
+        },
+      });
+      times.add("backward", backwardSeconds);
+      times.add("forward", (performance.now() - startedAt) / 1000 - backwardSeconds);
+      if (!Number.isFinite(value)) {
+        torch.noGrad(() => {
+          for (const [i, buffer] of buffers.entries()) buffer.copy_(before[i]!);
+        });
+      }
+      return value;
+    });
   }
 
-  /** One optimiser and scheduler step from the gradients so far. @returns the learning rate it used */
-  step(): number {
-    const { optimizer, scheduler } = this;
-    if (optimizer === null) return 0;
-    const { gradient_clip_norm: maxNorm } = this.#input.options;
-    if (maxNorm !== null) optim.clipGradNorm(this.network.parameters(), maxNorm);
-    const lr = optimizer.paramGroups[0]!.lr;
-    optimizer.step();
-    optimizer.zeroGrad();
-    scheduler?.step();
-    return lr;
+  /** One step of optimiser, average and schedule from the gradients so far; nothing but the schedule when they are not finite. */
+  step(): StepResult {
+    return this.times.measure("optimizer", () => {
+      const { optimizer } = this;
+      if (optimizer === null) return { lr: 0, gradNorm: 0, isDone: true };
+      const gradNorm = this.#clip();
+      const lr = optimizer.paramGroups[0]!.lr;
+      const isDone = Number.isFinite(gradNorm);
+      if (isDone) {
+        optimizer.step();
+        this.ema?.update();
+      }
+      this.skip();
+      return { lr, gradNorm, isDone };
+    });
+  }
+
+  /** Forgets the gradients; the schedule moves on. */
+  skip(): void {
+    this.optimizer?.zeroGrad();
+    this.schedule?.stepped();
+  }
+
+  /** Clips as the options say. @returns the norm of the gradients before */
+  #clip(): number {
+    const { gradient_clip_norm: maxNorm, gradient_clip_value: maxValue } = this.#input.options;
+    const parameters = this.network.parameters();
+    const norm = maxNorm === null ? optim.gradNorm(parameters) : optim.clipGradNorm(parameters, maxNorm);
+    if (maxValue !== null) optim.clipGradValue(parameters, maxValue);
+    return norm;
+  }
+
+  /** Runs `fn` with the weights that are to be judged (the average, where there is one); random numbers go on afterwards as before. */
+  async evaluating<T>(fn: () => Promise<T>): Promise<T> {
+    const random = this.#randomState();
+    torch.manualSeed(this.#input.options.seed);
+    try {
+      return await (this.ema === null ? fn() : this.ema.withAverage(fn));
+    } finally {
+      this.#restoreRandom(random);
+      for (const tensor of random.values()) tensor.dispose();
+    }
   }
 
   /** @throws NumericalError naming weights that are NaN or infinite */
@@ -126,15 +193,17 @@ export class Learner {
       const gradient = parameter.grad;
       if (gradient !== null) optimizer.set(`gradient.${name}`, gradient);
     }
-    optimizer.set("rng.cpu", torch.getRngState());
-    const { device } = this.#input;
-    if (device.startsWith("cuda")) optimizer.set("rng.device", torch.getRngState(device));
+    for (const [name, tensor] of this.#randomState()) optimizer.set(name, tensor);
+    const weights = this.network.stateDict();
+    // With an average, that is the model; the weights of training are kept for a resume.
+    if (this.ema !== null) for (const [name, tensor] of weights) optimizer.set(`weights.${name}`, tensor);
     return {
-      model: this.network.stateDict(),
+      model: this.ema?.stateDict() ?? weights,
       optimizer,
       state: {
         ...state,
-        scheduler: this.scheduler?.stateDict() ?? null,
+        scheduler: this.schedule?.stateDict() ?? null,
+        ema_updates: this.ema?.numUpdates ?? 0,
         optimizer_groups: saved?.paramGroups ?? [],
       },
     };
@@ -142,8 +211,8 @@ export class Learner {
 
   /** Goes back to a checkpoint. */
   restore({ model, optimizer, state }: Checkpoint<TrainingState>): void {
-    const { device } = this.#input;
-    this.network.loadStateDict(model);
+    this.network.loadStateDict(this.ema === null ? model : withPrefix(optimizer, "weights."));
+    this.ema?.loadStateDict(model, state.ema_updates ?? 0);
     this.optimizer?.loadStateDict({
       tensors: withPrefix(optimizer, "optimizer."),
       paramGroups: state.optimizer_groups,
@@ -154,36 +223,32 @@ export class Learner {
       const parameter = parameters.get(name);
       if (parameter !== undefined) parameter.grad = torch.noGrad(() => torch.emptyLike(parameter).copy_(gradient));
     }
-    if (state.scheduler !== null) this.scheduler?.loadStateDict(state.scheduler);
-    const cpu = optimizer.get("rng.cpu");
+    if (state.scheduler !== null) this.schedule?.loadStateDict(state.scheduler);
+    this.#restoreRandom(optimizer);
+  }
+
+  #randomState(): Map<string, Tensor> {
+    const { device } = this.#input;
+    const states = new Map([["rng.cpu", torch.getRngState()]]);
+    if (device.startsWith("cuda")) states.set("rng.device", torch.getRngState(device));
+    return states;
+  }
+
+  #restoreRandom(states: ReadonlyMap<string, Tensor>): void {
+    const { device } = this.#input;
+    const cpu = states.get("rng.cpu");
     if (cpu !== undefined) torch.setRngState(cpu);
-    const other = optimizer.get("rng.device");
+    const other = states.get("rng.device");
     if (other !== undefined && device.startsWith("cuda")) torch.setRngState(other, device);
   }
 
   /** Frees optimiser state and constants; the network stays. */
   dispose(): void {
     this.optimizer?.dispose();
+    this.ema?.dispose();
     this.network.zeroGrad();
     this.context.dispose();
     this.loss.dispose();
-  }
-}
-
-function createScheduler(optimizer: optim.AdamW, options: TrainOptions, totalSteps: number): optim.LRScheduler {
-  switch (options.scheduler) {
-    case "constant":
-      return new optim.ConstantLR(optimizer, { factor: 1 });
-    case "step":
-      return new optim.StepLR(optimizer, { stepSize: options.step_size, gamma: options.gamma });
-    case "cosine":
-      return new optim.CosineWarmup(optimizer, {
-        warmupSteps: Math.min(options.warmup_steps, totalSteps),
-        totalSteps,
-        minLr: options.min_lr,
-      });
-    default:
-      throw new RangeError(`unknown scheduler ${options.scheduler satisfies never}`);
   }
 }
 

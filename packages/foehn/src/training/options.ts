@@ -6,6 +6,7 @@ import { validateSettings } from "../core/config.js";
 import { ConfigError } from "../core/errors.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import { checkUnrollPlan } from "./curriculum.js";
+import { optimizerSettings } from "./optimizers.js";
 import { dataOptions } from "./options/data.js";
 import { modelOptions } from "./options/model.js";
 import { observerOptions } from "./options/observers.js";
@@ -13,6 +14,7 @@ import { optimisationOptions } from "./options/optimisation.js";
 import { runOptions } from "./options/run.js";
 import { trackerOptions } from "./options/trackers.js";
 import { unrollOptions } from "./options/unroll.js";
+import { scheduleSettings } from "./schedules.js";
 import { createStrategy } from "./strategies/registry.js";
 
 /** Schema of all options. Unknown keys are refused. */
@@ -50,5 +52,10 @@ export function parseTrainOptions(input: unknown, where = "training options"): T
       hint: "without gaps there is nothing to tell the network: leave mask_as_input out",
     });
   }
-  return { ...options, strategy_settings: { ...strategy.settings } };
+  return {
+    ...options,
+    strategy_settings: { ...strategy.settings },
+    optimizer_settings: { ...optimizerSettings(options) },
+    scheduler_settings: { ...scheduleSettings(options) },
+  };
 }

@@ -30,7 +30,7 @@ export interface RunDescription {
 /** Makes the folder. @returns its absolute path @throws StorageError */
 export async function createRunFolder(description: RunDescription): Promise<string> {
   const { options, provenance, dataset } = description;
-  const path = resolve(options.runs_dir, description.id);
+  const path = resolve(options.runs_dir, options.campaign_name ?? "", description.id);
   const temporary = temporaryPath(path);
   try {
     await mkdir(temporary, { recursive: true });

@@ -1,7 +1,7 @@
 // Where a training is: everything that an exact resume needs besides tensors. Plain JSON (numbers survive JSON exactly).
 
-import type { optim } from "@foehn/torch";
 import type { EpochRecord } from "./callbacks.js";
+import type { ScheduleState } from "./schedules.js";
 
 /** A sum that becomes a mean. */
 export interface RunningMean {
@@ -20,6 +20,10 @@ export interface TrainingState {
   batch: number;
   /** Losses of batches whose gradients await the next optimiser step. */
   window: RunningMean;
+  /** One of those losses was not finite: the step will be left out. */
+  is_window_spoilt: boolean;
+  /** Steps left out in a row. */
+  skipped_steps: number;
   /** Losses of the epoch so far. */
   epoch_loss: RunningMean;
   /** Wall time of the epoch so far. */
@@ -31,7 +35,9 @@ export interface TrainingState {
   /** Length of metrics.jsonl. */
   metrics_bytes: number;
   history: EpochRecord[];
-  scheduler: ReturnType<optim.LRScheduler["stateDict"]> | null;
+  scheduler: ScheduleState | null;
+  /** Updates of the moving average. */
+  ema_updates: number;
   optimizer_groups: readonly Readonly<Record<string, unknown>>[];
 }
 
@@ -43,6 +49,8 @@ export function initialState(): TrainingState {
     epoch: 0,
     batch: 0,
     window: { sum: 0, count: 0 },
+    is_window_spoilt: false,
+    skipped_steps: 0,
     epoch_loss: { sum: 0, count: 0 },
     epoch_seconds: 0,
     best: null,
@@ -51,6 +59,7 @@ export function initialState(): TrainingState {
     metrics_bytes: 0,
     history: [],
     scheduler: null,
+    ema_updates: 0,
     optimizer_groups: [],
   };
 }

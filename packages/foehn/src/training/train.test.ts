@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as torch from "@foehn/torch";
@@ -121,18 +121,35 @@ describe("train", () => {
     expect(weights(a)).not.toBe(weights(c));
   });
 
+  const cosine = {
+    epochs: 3,
+    accumulate_grad_batches: 3,
+    scheduler: "cosine" as const,
+    warmup_steps: 1,
+    gradient_clip_norm: 1,
+  };
+  // A learning rate at which the validation loss jumps, so that the plateau is met.
+  const averaged = {
+    epochs: 4,
+    lr: 0.03,
+    accumulate_grad_batches: 4,
+    optimizer: "nadam" as const,
+    scheduler: "plateau" as const,
+    scheduler_settings: { patience: 0, factor: 0.5 },
+    ema_decay: 0.8,
+    gradient_clip_value: 0.1,
+    loss: "crps",
+    ensemble_size: 2,
+    ensemble_noise: 0.1,
+  };
   it.each([
-    ["in the middle of an epoch and of an accumulation", 4],
-    ["after the last batch of an epoch", 6],
-    ["in validation", 7],
-  ])("resumes exactly when stopped %s", async (_, after) => {
-    const options = {
-      epochs: 3,
-      accumulate_grad_batches: 3,
-      scheduler: "cosine" as const,
-      warmup_steps: 1,
-      gradient_clip_norm: 1,
-    };
+    ["in the middle of an epoch and of an accumulation", 4, cosine],
+    ["after the last batch of an epoch", 6, cosine],
+    ["in validation", 7, cosine],
+    ["in an accumulation, with average, plateau and ensemble", 9, averaged],
+    ["in validation, with average, plateau and ensemble", 15, averaged],
+    ["after a plateau", 22, averaged],
+  ])("resumes exactly when stopped %s", async (_, after, options) => {
     const whole = await run(options);
     const error = await rejection(run(options, {}, abortAfter(after)));
     expect(error).toMatchObject({
@@ -145,7 +162,7 @@ describe("train", () => {
     for (const file of ["model.safetensors", "optimizer.safetensors"]) {
       expect(bytes(join(resumed.lastCheckpoint, file))).toBe(bytes(join(whole.lastCheckpoint, file)));
     }
-    const comparable = (path: string) => readMetrics(path).map((record) => ({ ...record, seconds: 0 }));
+    const comparable = (path: string) => readMetrics(path).map((record) => ({ ...record, seconds: 0, data_wait: 0 }));
     expect(comparable(resumed.metricsPath)).toEqual(comparable(whole.metricsPath));
   });
 
@@ -177,6 +194,127 @@ describe("train", () => {
       code: "config",
       message: expect.stringContaining("unrolls up to 3 steps, the samples of tiny have 2"),
     });
+  });
+
+  it("lowers the rate on a plateau of the validation loss", async () => {
+    const { history, metricsPath } = await run({ ...averaged, epochs: 6 });
+    const rates = [
+      ...new Set(readMetrics(metricsPath).flatMap((record) => (record.kind === "step" ? [record.lr] : []))),
+    ];
+    expect(rates.length).toBeGreaterThan(1);
+    expect(rates).toEqual(rates.map((_, i) => 0.03 * 0.5 ** i));
+    let best = Number.POSITIVE_INFINITY;
+    let bad = 0;
+    for (const { val_loss } of history.slice(0, -1)) {
+      if (val_loss! < best * (1 - 1e-4)) best = val_loss!;
+      else bad++;
+    }
+    expect(rates.length - 1).toBe(bad);
+  });
+
+  it("validates, packages and hands on the average of the weights; training goes on from its own", async () => {
+    const plain = await run({ epochs: 2 });
+    const averaged = await run({ epochs: 2, ema_decay: 0.9 });
+    const losses = (result: typeof plain) => result.history.map((record) => record.train_loss);
+    expect(losses(averaged)).toEqual(losses(plain));
+    expect(averaged.history[0]!.val_loss).not.toBe(plain.history[0]!.val_loss);
+    const checkpoint = await new CheckpointFolder(join(averaged.runDir, "checkpoints")).load<{ ema_updates: number }>(
+      "last",
+    );
+    expect(checkpoint.state.ema_updates).toBe(12);
+    const [own] = plain.network.namedParameters().keys();
+    const same = (a: torch.Tensor, b: torch.Tensor) => torch.equal(a, b);
+    const last = await new CheckpointFolder(join(plain.runDir, "checkpoints")).load("last");
+    expect(same(checkpoint.optimizer.get(`weights.${own}`)!, last.model.get(own!)!)).toBe(true);
+    expect(same(checkpoint.model.get(own!)!, last.model.get(own!)!)).toBe(false);
+    const contents = await inferenceModel(averaged.runDir, { checkpoint: "last" });
+    expect(same(contents.weights.get(own!)!, checkpoint.model.get(own!)!)).toBe(true);
+  });
+
+  it.each(["sgd", "rmsprop", "adagrad", "adamax", "radam", "lion"] as const)("learns with %s", async (optimizer) => {
+    const lr = { sgd: 0.01, rmsprop: 1e-3, adagrad: 0.02, adamax: 5e-3, radam: 0.01, lion: 1e-3 }[optimizer];
+    const { history } = await run({ epochs: 4, optimizer, lr });
+    expect(history.at(-1)!.train_loss).toBeLessThan(history[0]!.train_loss / 1.3);
+  });
+
+  it("spares norms, biases and named parameters weight decay, and refuses names that fit none", async () => {
+    // With a rate of nearly nothing only the decay of lr·λ = 0.5 a step moves a weight.
+    const options = { epochs: 1, limit_train_batches: 1, optimizer: "sgd" as const, lr: 1e-6, weight_decay: 5e5 };
+    const fresh = await run({ ...options, weight_decay: 0 });
+    const decayed = await run({ ...options, decay_norms: false, undecayed: ["outconv.*"] });
+    const before = fresh.network.namedParameters();
+    for (const [name, parameter] of decayed.network.namedParameters()) {
+      const ratio = parameter.abs().sum().div(before.get(name)!.abs().sum()).item() as number;
+      if (parameter.ndim > 1 && !name.startsWith("outconv.")) expect(ratio, name).toBeCloseTo(0.5, 2);
+      else if (Number.isFinite(ratio)) expect(ratio, name).toBeCloseTo(1, 2);
+    }
+    expect(await rejection(run({ undecayed: ["outconf.weight"] }))).toMatchObject({
+      code: "config",
+      hint: expect.stringContaining('"outconv.weight"'),
+    });
+  });
+
+  it("leaves steps out that are not finite, as many in a row as it may", async () => {
+    // One time in the data is infinite.
+    const spoil = (time: number) => (time === 5 ? Number.POSITIVE_INFINITY : undefined);
+    const notes: string[] = [];
+    const progress = { start() {}, update() {}, note: (text: string) => void notes.push(text), finish() {} };
+    const options = { epochs: 1, skip_nonfinite: 6 };
+    const result = await run(options, { spoil }, { progress });
+    const steps = readMetrics(result.metricsPath).filter((record) => record.kind === "step");
+    const skipped = notes.filter((note) =>
+      /the loss is (NaN|Infinity) at step \d+ .*; the step is left out/.test(note),
+    );
+    expect(skipped.length).toBeGreaterThan(1);
+    expect(steps).toHaveLength(6 - skipped.length);
+    // Neither weights nor running statistics have seen it.
+    expect(Number.isFinite(result.history[0]!.val_loss)).toBe(true);
+    const always = () => Number.POSITIVE_INFINITY;
+    expect(await rejection(run({ epochs: 1, skip_nonfinite: 2 }, { spoil: always }))).toMatchObject({
+      code: "numerical",
+      message: expect.stringMatching(/at step 3 .*after 2 steps that were left out/),
+    });
+  });
+
+  it("says where the time went, and puts runs of a campaign together", async () => {
+    const notes: string[] = [];
+    const progress = { start() {}, update() {}, note: (text: string) => void notes.push(text), finish() {} };
+    const result = await run(
+      { epochs: 1, profiler: "simple", campaign_name: "camp0", run_name: "a" },
+      {},
+      { progress },
+    );
+    expect(result.runDir).toMatch(/runs\/camp0\/[^/]*-a-[0-9a-f]{4}$/);
+    expect(notes.at(-1)).toMatch(/where the time went:.*data wait.*backward.*ms\/step/s);
+    const { steps, seconds } = JSON.parse(readFileSync(join(result.runDir, "profile.json"), "utf8"));
+    expect(steps).toBe(6);
+    const { total, ...parts } = seconds as Record<string, number>;
+    expect(Object.values(parts).reduce((a, b) => a + b, 0)).toBeCloseTo(total!, 6);
+    expect(parts.forward).toBeGreaterThan(0);
+    const step = readMetrics(result.metricsPath).find((record) => record.kind === "step")!;
+    expect(step.data_wait).toBeGreaterThanOrEqual(0);
+    expect(step.data_wait).toBeLessThanOrEqual(step.seconds);
+    expect(step.grad_norm).toBeGreaterThan(0);
+  });
+
+  it("refuses settings that do not go together, before anything is written", async () => {
+    const refusals: [Parameters<typeof train>[0], RegExp][] = [
+      [
+        { optimizer: "sgd", optimizer_settings: { momentun: 0.9 } },
+        /optimizer_settings of sgd momentun: unknown key. Did you mean "momentum"/,
+      ],
+      [{ scheduler: "multistep" }, /milestones: expected a list, but it is missing/],
+      [{ scheduler: "plateau", warmup_steps: 5 }, /takes no warmup_steps, got 5/],
+      [{ loss: "hubr" }, /unknown loss "hubr"/],
+      [{ loss: { name: "mse", feature_weights: { t2n: 1 } } }, /no feature "t2n"/],
+    ];
+    for (const [options, message] of refusals) {
+      expect(await rejection(run({ ...options, runs_dir: join(directory, "refused") }))).toMatchObject({
+        code: "config",
+        message: expect.stringMatching(message),
+      });
+    }
+    expect(existsSync(join(directory, "refused"))).toBe(false);
   });
 
   it("goes on from the last checkpoint after a kill: later lines are cut, leftovers removed", async () => {
@@ -315,7 +453,10 @@ describe("train", () => {
       },
     ];
     const data = { trainSamples: 400, validSamples: 1, numPredStepsTrain: 2 };
-    await run({ epochs: 1, model_settings: { num_filters: 2 }, num_pred_steps_train: 2 }, data, { callbacks });
+    const options = { ema_decay: 0.9, gradient_clip_norm: 1, gradient_clip_value: 1, accumulate_grad_batches: 1 };
+    await run({ ...options, epochs: 1, model_settings: { num_filters: 2 }, num_pred_steps_train: 2 }, data, {
+      callbacks,
+    });
     expect(live).toHaveLength(200);
     expect(live.at(-1)).toBe(live[20]);
     expect(liveBytes.at(-1)).toBeLessThanOrEqual(liveBytes[20]!);

@@ -9,7 +9,7 @@ import { batches, numBatches } from "../datasets/batches.js";
 import type { DatasetInfo, DatasetSplits, ItemBatch } from "../datasets/dataset.js";
 import type { Network, NetworkSettings } from "../models/network.js";
 import { disposeBatch, moveBatch } from "./batch.js";
-import type { EpochRecord, StepRecord, TrainingCallback, TrainingEnd } from "./callbacks.js";
+import type { EpochRecord, ScalarsRecord, StepRecord, TrainingCallback, TrainingEnd } from "./callbacks.js";
 import { type Checkpoint, CheckpointFolder, type CheckpointName } from "./checkpoints.js";
 import { unrolledSteps } from "./curriculum.js";
 import { Learner } from "./learner.js";
@@ -18,6 +18,7 @@ import type { ChosenObserver } from "./observer.js";
 import type { TrainOptions } from "./options.js";
 import type { Precision } from "./precision.js";
 import { addToMean, initialState, type TrainingState, takeMean } from "./state.js";
+import { reportTimes } from "./step-times.js";
 import { type TestResult, testNetwork } from "./test-pass.js";
 import { type ValidationScores, validate } from "./validation.js";
 
@@ -65,6 +66,8 @@ export class Training {
   #state = initialState();
   #log: MetricsLog | undefined;
   #lastStepAt = 0;
+  /** Seconds since the last step that were spent waiting for data. */
+  #dataWait = 0;
 
   constructor(input: TrainingInput) {
     const { options, splits, network, device, precision, runDir } = input;
@@ -93,15 +96,19 @@ export class Training {
     let reason: TrainingEnd["reason"] = "failed";
     try {
       if (checkpoint !== null) {
-        this.#state = checkpoint.state;
+        this.#state = { ...initialState(), ...checkpoint.state };
         this.#learner.restore(checkpoint);
         for (const tensor of [...checkpoint.model.values(), ...checkpoint.optimizer.values()]) tensor.dispose();
       }
+      const firstStep = this.#state.step;
       this.#log = new MetricsLog(metricsPath, this.#state.metrics_bytes);
       await this.#tell((callback) =>
         callback.onStart?.({ runDir, options, info: splits.info, isResumed: checkpoint !== null }),
       );
       while (this.#state.epoch < options.epochs && !this.#state.is_stopped_early) await this.#epoch();
+      if (options.profiler === "simple") {
+        await reportTimes(runDir, this.#learner.times, this.#state.step - firstStep, this.#progress);
+      }
       reason = this.#state.is_stopped_early ? "early-stopping" : "completed";
       return await this.#result(metricsPath);
     } catch (error) {
@@ -128,8 +135,13 @@ export class Training {
       limit: this.#batchesPerEpoch,
       startAt: state.batch,
     });
+    const { times } = this.#learner;
+    let waitingSince = performance.now();
     for await (const loaded of loader) {
       const batch = moveBatch(loaded, this.#input.device);
+      const waited = (performance.now() - waitingSince) / 1000;
+      this.#dataWait += waited;
+      times.add("data_wait", waited);
       try {
         this.#trainOn(batch);
       } finally {
@@ -143,50 +155,77 @@ export class Training {
       if (stepped && options.checkpoint_every_steps !== null && state.step % options.checkpoint_every_steps === 0) {
         await this.#save(["last"]);
       }
+      waitingSince = performance.now();
     }
     await this.#finishEpoch(startedAt);
   }
 
   /** Forward and backward; a loss that is not finite ends the training before anything is changed or saved. */
   #trainOn(batch: ItemBatch): void {
-    const { options, runDir } = this.#input;
+    const { options } = this.#input;
     const state = this.#state;
     const windowStart = state.batch - state.window.count;
     const windowSize = Math.min(options.accumulate_grad_batches, this.#batchesPerEpoch - windowStart);
     const loss = this.#learner.accumulate(batch, 1 / windowSize);
     if (!Number.isFinite(loss)) {
-      const kept = this.#checkpoints.has("last")
-        ? ` The last good checkpoint is ${this.#checkpoints.linkPath("last")}.`
-        : "";
-      throw new NumericalError(
+      this.#refuse(
         `the loss is ${loss} at step ${state.step + 1} (epoch ${state.epoch + 1}, batch ${state.batch + 1})`,
-        {
-          where: runDir,
-          hint: `lower --lr, set --gradient-clip-norm 1, or look for unusual values in the data.${kept}`,
-        },
       );
+      state.is_window_spoilt = true;
     }
     addToMean(state.window, loss);
-    addToMean(state.epoch_loss, loss);
+    if (Number.isFinite(loss)) addToMean(state.epoch_loss, loss);
     state.batch++;
+  }
+
+  /** Something is not finite: stops the training before anything is changed, unless the step may be left out. */
+  #refuse(what: string): void {
+    const { runDir, options } = this.#input;
+    if (this.#state.skipped_steps < options.skip_nonfinite) {
+      this.#progress.note(`warning: ${what}; the step is left out`);
+      return;
+    }
+    const kept = this.#checkpoints.has("last")
+      ? ` The last good checkpoint is ${this.#checkpoints.linkPath("last")}.`
+      : "";
+    const before = options.skip_nonfinite > 0 ? `, after ${options.skip_nonfinite} steps that were left out` : "";
+    throw new NumericalError(`${what}${before}`, {
+      where: runDir,
+      hint: `lower --lr, set --gradient-clip-norm 1, or look for unusual values in the data.${kept}`,
+    });
   }
 
   async #stepIfDue(): Promise<boolean> {
     const { options } = this.#input;
     const state = this.#state;
     if (state.window.count < options.accumulate_grad_batches && state.batch < this.#batchesPerEpoch) return false;
-    const lr = this.#learner.step();
+    const trainLoss = takeMean(state.window);
+    const result = state.is_window_spoilt ? null : this.#learner.step();
+    if (result === null) this.#learner.skip();
+    else if (!result.isDone) {
+      this.#refuse(`the gradients are not finite at step ${state.step + 1} (epoch ${state.epoch + 1})`);
+    }
     state.step++;
+    state.is_window_spoilt = false;
     const now = performance.now();
+    const [seconds, dataWait] = [(now - this.#lastStepAt) / 1000, this.#dataWait];
+    this.#lastStepAt = now;
+    this.#dataWait = 0;
+    if (result?.isDone !== true) {
+      state.skipped_steps++;
+      return true;
+    }
+    state.skipped_steps = 0;
     const record: StepRecord = {
       kind: "step",
       step: state.step,
       epoch: state.epoch + 1,
-      train_loss: takeMean(state.window),
-      lr,
-      seconds: (now - this.#lastStepAt) / 1000,
+      train_loss: trainLoss,
+      lr: result.lr,
+      grad_norm: result.gradNorm,
+      seconds,
+      data_wait: dataWait,
     };
-    this.#lastStepAt = now;
     this.#log!.write(record);
     await this.#tell((callback) => callback.onStep?.(record));
     return true;
@@ -198,7 +237,7 @@ export class Training {
     const state = this.#state;
     const epoch = state.epoch + 1;
     const isDue = epoch % options.val_interval === 0 || epoch === options.epochs;
-    const scores = isDue ? await this.#validate() : null;
+    const scores = isDue ? await this.#learner.times.measureAsync("validation", () => this.#validate()) : null;
     const trainLoss = takeMean(state.epoch_loss);
     const record: EpochRecord = {
       kind: "epoch",
@@ -226,6 +265,7 @@ export class Training {
 
     // Without a validation split the training loss decides.
     const value = this.#input.splits.valid.length === 0 ? trainLoss : (scores?.loss ?? null);
+    if (value !== null) this.#learner.schedule?.validated(value);
     const isBest =
       value !== null && (state.best === null || value < state.best.value - options.early_stopping_min_delta);
     if (isBest) {
@@ -249,7 +289,7 @@ export class Training {
     const limit = options.limit_val_batches ?? options.limit_train_batches;
     this.#progress.start("validation", Math.min(all, limit ?? all));
     try {
-      return await validate(splits.valid, {
+      const pass = {
         context: this.#learner.context,
         loss: this.#learner.loss,
         info: splits.info,
@@ -258,18 +298,24 @@ export class Training {
         batchSize: options.batch_size,
         limit,
         signal,
-        onBatch: (done) => this.#progress.update(done),
+        onBatch: (done: number) => this.#progress.update(done),
         epoch,
         step: this.#state.step,
         observe: {
           observers: this.#input.observers ?? [],
           folder: join(runDir, "figures", "val", `epoch-${String(epoch).padStart(4, "0")}`),
           draws: epoch % options.plot_every === 0 || epoch === options.epochs,
-          callbacks: [{ onScalars: (record) => this.#log!.write(record) }, ...(this.#input.callbacks ?? [])],
-          warn: (line) => this.#progress.note(`warning: ${line}`),
+          callbacks: [
+            { onScalars: (record: ScalarsRecord) => this.#log!.write(record) },
+            ...(this.#input.callbacks ?? []),
+          ],
+          warn: (line: string) => this.#progress.note(`warning: ${line}`),
           signal,
         },
-      });
+        // Without noise all members would be one in evaluation mode.
+        ensemble: this.#learner.ensemble.noise > 0 ? this.#learner.ensemble : undefined,
+      };
+      return await this.#learner.evaluating(() => validate(splits.valid, pass));
     } catch (error) {
       // The epoch's batches are done: a resume repeats the validation only.
       if (isFoehnError(error, "interrupted")) await this.#interrupt();
@@ -295,7 +341,9 @@ export class Training {
 
   async #save(links: readonly CheckpointName[]): Promise<void> {
     this.#state.metrics_bytes = this.#log!.bytes;
-    await this.#checkpoints.save(this.#state.step, links, () => this.#learner.checkpoint(this.#state));
+    await this.#learner.times.measureAsync("checkpoint", () =>
+      this.#checkpoints.save(this.#state.step, links, () => this.#learner.checkpoint(this.#state)),
+    );
   }
 
   async #result(metricsPath: string): Promise<TrainResult> {

@@ -25,6 +25,8 @@ export interface UnrollOptions {
   readonly loss: Loss;
   /** Wraps the calls of the network: precision. */
   readonly forward: <T>(fn: () => T) => T;
+  /** Wraps the way back: time. Default: nothing. */
+  readonly backward?: (fn: () => void) => void;
 }
 
 /**
@@ -60,7 +62,7 @@ function plain(unroll: Unroll, batch: ItemBatch, steps: Steps, options: UnrollOp
   const predictions = options.forward(() => run(steps.first, steps.end));
   const loss = meanLoss(unroll.onGrid(predictions), batch, steps, options.loss);
   const value = loss.item() as number;
-  if (Number.isFinite(value) && loss.requiresGrad) scaled(loss, options.share).backward();
+  if (Number.isFinite(value) && loss.requiresGrad) goBack(options, () => scaled(loss, options.share).backward());
   return value;
 }
 
@@ -95,14 +97,30 @@ function recomputed(
   const loss = meanLoss(new NamedTensor(leaf, prediction.names, prediction.featureNames), batch, steps, options.loss);
   const value = loss.item() as number;
   if (!Number.isFinite(value) || !loss.requiresGrad || network.parameters().length === 0) return value;
-  scaled(loss, options.share).backward();
+  goBack(options, () => {
+    scaled(loss, options.share).backward();
+    backThroughSteps(context, unroll, leaf.grad!, { steps, kept, options });
+  });
+  return value;
+}
 
+const goBack = ({ backward = (fn) => fn() }: UnrollOptions, fn: () => void): void => backward(fn);
+
+/** Computes each step again, the last one first, and leads the gradient back through it. */
+function backThroughSteps(
+  { network }: RolloutContext,
+  unroll: Unroll,
+  ofLoss: Tensor,
+  input: Pick<BackwardInput, "steps" | "kept" | "options">,
+): void {
+  const { steps, kept } = input;
+  const { device } = ofLoss;
   const random = randomState(device);
   const buffers = network.buffers().map((buffer) => ({ buffer, before: torch.noGrad(() => buffer.clone()) }));
   const gradients = new StateGradients();
   for (let i = steps.end - 1; i >= steps.first; i--) {
-    const ofLoss = leaf.grad!.select(1, i - steps.first);
-    torch.scope(() => backThroughStep(unroll, i, kept[i]!, { ofLoss, gradients, steps, kept, options }));
+    const ofStep = ofLoss.select(1, i - steps.first);
+    torch.scope(() => backThroughStep(unroll, i, kept[i]!, { ...input, ofLoss: ofStep, gradients }));
   }
   gradients.dispose();
   // Running statistics have seen each step twice by now.
@@ -110,7 +128,6 @@ function recomputed(
     for (const { buffer, before } of buffers) buffer.copy_(before);
   });
   setRandomState(random, device);
-  return value;
 }
 
 interface BackwardInput {

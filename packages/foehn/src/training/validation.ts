@@ -5,14 +5,15 @@ import * as torch from "@foehn/torch";
 import { throwIfInterrupted } from "../core/interrupt.js";
 import { batches } from "../datasets/batches.js";
 import type { Dataset, DatasetInfo, ItemBatch } from "../datasets/dataset.js";
-import type { NamedTensor } from "../tensor/named-tensor.js";
+import { NamedTensor } from "../tensor/named-tensor.js";
 import { disposeBatch, moveBatch } from "./batch.js";
+import { type Ensemble, predictMembers } from "./ensemble.js";
 import { ErrorSums } from "./error-sums.js";
-import type { Loss } from "./losses/loss.js";
+import { ensembleMean, type Loss } from "./losses/loss.js";
 import type { ObserverPhase, PassInfo } from "./observer.js";
 import { ObserverPass, type ObserverPassOptions, type PassResults } from "./observer-pass.js";
 import { type Precision, withPrecision } from "./precision.js";
-import { type RolloutContext, rollout } from "./rollout.js";
+import type { RolloutContext } from "./rollout.js";
 
 /** Scores of one pass. */
 export interface ValidationScores {
@@ -48,6 +49,8 @@ export interface ValidationInput {
   /** By feature, physical units: gives ACC. Default: none. */
   readonly climatology?: Readonly<Record<string, Float32Array>>;
   readonly observe?: ObserverPassOptions | undefined;
+  /** Forecasts per sample; the loss sees all of them, errors and observers their mean. Default: one, without noise. */
+  readonly ensemble?: Ensemble | undefined;
 }
 
 /** Scores a network; null when the split has no samples. The network's mode is restored. */
@@ -130,15 +133,18 @@ function scoreBatch(
   firstSample: number,
 ): number[] {
   const { context, loss } = input;
-  const prediction = withPrecision(input.precision, input.device, () => rollout(context, batch));
+  const ensemble = input.ensemble ?? { size: 1, noise: 0 };
+  const members = withPrecision(input.precision, input.device, () => predictMembers(context, batch, ensemble));
   const target = batch.outputs;
+  const prediction =
+    ensemble.size === 1 ? members : new NamedTensor(ensembleMean(members), target.names, target.featureNames);
   const mask = batch.mask?.tensor;
   errors.model.add(prediction.tensor, target.tensor, mask);
   if (errors.persistence !== undefined) addPersistence(errors.persistence, batch);
   if (!observers.isIdle) observers.update({ prediction, target, mask: batch.mask, batch, index, firstSample });
   return Array.from(
     loss
-      .forward(prediction, target, mask)
+      .forward(members, target, mask)
       .sum({ dim: [0] })
       .toTypedArray() as Float32Array,
   );
