@@ -206,6 +206,6 @@ describe("items (reference case 13)", () => {
 
 it("an unknown dataset names the known ones", async () => {
   await expect(openDataset("dumy", options)).rejects.toThrow(
-    expect.objectContaining({ hint: expect.stringMatching(/Did you mean "dummy"\? .*gridded, synthetic, dummy/) }),
+    expect.objectContaining({ hint: expect.stringMatching(/Did you mean "dummy"\? .*gridded, synthetic, titan/) }),
   );
 });

@@ -28,6 +28,11 @@ const entries: readonly DatasetEntry[] = [
     open: async (options) => (await import("./titan.js")).openTitan(options),
   },
   {
+    name: "smeagol",
+    summary: "ensemble forecasts of AROME in Smeagol's NetCDF layout; its folder in FOEHN_SMEAGOL_PATH",
+    open: async (options) => (await import("./smeagol.js")).openSmeagol(options),
+  },
+  {
     name: "dummy",
     summary: "random numbers, 64×64, for trying a pipeline",
     open: async (options) => (await import("./dummy.js")).openDummy(options),

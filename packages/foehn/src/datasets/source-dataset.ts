@@ -176,7 +176,8 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
     periods: sampling.periods,
     ...(plan.isOfThisEarth === false && { isOfThisEarth: false }),
   };
-  const fits = frames.frameBytes * (source.times.length || 1) <= layout.memoryLimit;
+  const numFrames = Math.max(source.times.length, sampling.trainingFrames.length);
+  const fits = frames.frameBytes * numFrames <= layout.memoryLimit;
   const numWorkers = plan.recipe && canUseWorkers() ? (options.numWorkers ?? (fits ? 0 : defaultWorkers())) : 0;
   const threads =
     numWorkers > 0

@@ -20,6 +20,8 @@ export interface Statics {
 export interface StaticsSpec {
   /** Width of the frame, cells. Default 0. */
   readonly borderSize?: number;
+  /** Projected coordinates of columns and rows, for grids that are even in a projection; scaled to [0, 1]. */
+  readonly coordinates?: { readonly x: Float64Array; readonly y: Float64Array } | undefined;
   /** Adds `latitude`: −90 to 90 as 0 to 1, comparable between regions. */
   readonly latitude?: boolean;
   /** Adds `sin_longitude` and `cos_longitude`, for grids that go round the Earth. */
@@ -42,10 +44,12 @@ const terrain = new Set(["geopotential", "z", "zs", "orog", "orography", "fis"])
 export function buildStatics(grid: Grid, spec: StaticsSpec = {}, extras: readonly StaticField[] = []): Statics {
   const [ny, nx] = grid.shape;
   const border = borderMask(grid.shape, spec.borderSize ?? 0);
-  const column = (j: number) => (nx > 1 ? j / (nx - 1) : 0);
+  const along = (axis: Float64Array, from: number, to: number, at: number) =>
+    axis.length > 1 ? (axis[at]! - axis[from]!) / (axis[to]! - axis[from]!) : 0;
+  const { coordinates } = spec;
+  const column = (j: number) => (coordinates ? along(coordinates.x, 0, nx - 1, j) : nx > 1 ? j / (nx - 1) : 0);
   // y grows northwards, rows run southwards.
-  const row = (i: number) =>
-    ny > 1 ? (grid.latitudes[i]! - grid.latitudes[ny - 1]!) / (grid.latitudes[0]! - grid.latitudes[ny - 1]!) : 0;
+  const row = (i: number) => along(coordinates?.y ?? grid.latitudes, ny - 1, 0, i);
   const radians = Math.PI / 180;
   const make = (value: (i: number, j: number) => number) =>
     Float32Array.from({ length: ny * nx }, (_, n) => value(Math.floor(n / nx), n % nx));
