@@ -116,7 +116,7 @@ def swinunetr():
 
 def unetrpp():
     small = dict(hidden_size=32, num_heads_encoder=2, num_heads_decoder=1, encoder_proj_sizes=(8, 6, 4, 4), decoder_proj_size=5)
-    large = dict(hidden_size=1024, num_heads_encoder=16, num_heads_decoder=4, linear_upsampling=True)
+    wide = dict(hidden_size=384, num_heads_encoder=16, num_heads_decoder=4, linear_upsampling=True)
     return {
         "torch": case(UNetRPP, (64, 96), 3, 1, **{**small, "depths": (1, 2, 1, 1)}),
         "manual": case(UNetRPP, (64, 32), 3, 1, attention_code="manual", linear_upsampling=True, **{**small, "depths": (1, 1, 1, 1)}),
@@ -127,7 +127,7 @@ def unetrpp():
         ),
         "default": case(UNetRPP, (64, 64), 5, 1),
         "parameters": parameters(
-            UNetRPP, ((64, 64), 21, 21, {}), ((64, 64), 21, 21, {"linear_upsampling": True}), ((64, 64), 21, 21, large),
+            UNetRPP, ((64, 64), 21, 21, {}), ((64, 64), 21, 21, {"linear_upsampling": True}), ((64, 64), 21, 21, wide),
             ((512, 640), 21, 21, {}), ((64, 64), 21, 21, {"attention_code": "manual"}),
         ),
     }  # fmt: skip

@@ -18,6 +18,7 @@ import { Persistence } from "./zoo/persistence.js";
 import { Segformer } from "./zoo/segformer/segformer.js";
 import { SwinUNetR } from "./zoo/swinunetr/swinunetr.js";
 import { UNet } from "./zoo/unet.js";
+import { UNetRPP } from "./zoo/unetrpp/unetrpp.js";
 
 /** Networks by name. Names are compared without case, dashes and underscores: `HalfUNet`, `half-unet` and `halfunet` are one. */
 export class NetworkRegistry {
@@ -70,6 +71,7 @@ networks.register(Persistence);
 networks.register(Segformer);
 networks.register(SwinUNetR);
 networks.register(UNet);
+networks.register(UNetRPP);
 
 /**
  * Makes a network with fresh weights.

@@ -22,8 +22,14 @@ export interface GoldenCase {
   readonly gradients: readonly number[];
 }
 
-/** The cases of a model, and its numbers of parameters. */
-export function loadGolden(model: string): { cases: Map<string, GoldenCase>; counts: Map<string, number> } {
+/**
+ * The cases of a model, and its numbers of parameters.
+ * @param own settings that the reference does not have
+ */
+export function loadGolden(
+  model: string,
+  own: object = {},
+): { cases: Map<string, GoldenCase>; counts: Map<string, number> } {
   const path = fileURLToPath(new URL(`../../../../../test/golden/models/${model}.pt`, import.meta.url));
   const data = torch.load(path) as Map<string, Map<string, unknown>>;
   const counts = data.get("parameters") as Map<string, number>;
@@ -31,7 +37,7 @@ export function loadGolden(model: string): { cases: Map<string, GoldenCase>; cou
   for (const [name, values] of data) {
     if (name === "parameters") continue;
     cases.set(name, {
-      settings: Object.fromEntries(values.get("settings") as Map<string, unknown>),
+      settings: { ...Object.fromEntries(values.get("settings") as Map<string, unknown>), ...own },
       shape: values.get("shape") as [number, number, number, number],
       outputs: values.get("outputs") as number,
       keys: values.get("keys") as Map<string, number[]>,

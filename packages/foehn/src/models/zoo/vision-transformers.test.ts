@@ -11,10 +11,17 @@ const LAYOUTS = ["channels_last", "contiguous"] as const;
 const SMALL: Readonly<Record<string, object>> = {
   segformer: { dims: 8, heads: 2, ff_expansion: 2, decoder_dim: 16, num_downsampling_chans: 8 },
   swinunetr: { feature_size: 12, num_heads: [1, 2, 3, 4], depths: [2, 1, 1, 1] },
+  unetrpp: {
+    hidden_size: 32,
+    num_heads_encoder: 2,
+    encoder_proj_sizes: [8, 8, 8, 4],
+    decoder_proj_size: 8,
+    depths: [1, 1, 1, 1],
+  },
 };
 
 describe.each(Object.keys(SMALL))("%s", (name) => {
-  const { cases, counts } = loadGolden(name);
+  const { cases, counts } = loadGolden(name, name === "unetrpp" ? { compat: "mfai" } : {});
 
   it.each([...cases])("gives mfai's numbers: %s", (_, golden) => {
     torch.scope(() => {

@@ -1,0 +1,48 @@
+// A block of UNETR++: paired attention added to its input, then convolutions added to that.
+// Paper: Shaker et al. 2024, "UNETR++" (arXiv 2212.04497). Names of layers are those of mfai's TransformerBlock.
+
+import * as torch from "@foehn/torch";
+import { nn, type Tensor } from "@foehn/torch";
+import { ResBlock } from "../res-block.js";
+import { PairedAttention, type PairedAttentionOptions } from "./attention.js";
+
+/** Dropout of the network in training, of attention weights and of the last convolution's channels. */
+const DROPOUT = 0.1;
+
+/** What all blocks of a network have in common. */
+export type AttentionKind = Pick<PairedAttentionOptions, "learnedTemperature" | "scrambled">;
+
+/** What a block is made of. */
+export type BlockOptions = AttentionKind & Omit<PairedAttentionOptions, "dropout">;
+
+/** (B, C, H, W) → the same; H·W is fixed. */
+export class TransformerBlock extends nn.Module {
+  readonly gamma: nn.Parameter;
+  readonly pos_embed: nn.Parameter;
+  readonly norm: nn.LayerNorm;
+  readonly epa_block: PairedAttention;
+  readonly conv51: ResBlock;
+  readonly conv8: nn.Sequential;
+
+  constructor(options: BlockOptions) {
+    super();
+    const { width, places } = options;
+    this.gamma = new nn.Parameter(torch.full([width], 1e-6));
+    this.pos_embed = new nn.Parameter(torch.zeros([1, places, width]));
+    this.norm = new nn.LayerNorm(width);
+    this.epa_block = new PairedAttention({ ...options, dropout: DROPOUT });
+    this.conv51 = new ResBlock(width, width, "batch");
+    this.conv8 = new nn.Sequential(new nn.Dropout2d(DROPOUT), new nn.Conv2d(width, width, 1));
+  }
+
+  override forward(x: Tensor): Tensor {
+    const [batch, width, height, columns] = x.shape as [number, number, number, number];
+    const tokens = x
+      .permute([0, 2, 3, 1])
+      .reshape([batch, height * columns, width])
+      .add(this.pos_embed);
+    const attended = tokens.add(this.epa_block.forward(this.norm.forward(tokens)).mul(this.gamma));
+    const image = attended.reshape([batch, height, columns, width]).permute([0, 3, 1, 2]);
+    return image.add(this.conv8.forward(this.conv51.forward(image)));
+  }
+}
