@@ -2,9 +2,10 @@ import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import { describe, expect, it } from "vitest";
 import type { DatasetInfo } from "../datasets/dataset.js";
-import { modelFeatures } from "../datasets/features.js";
+import { modelFeatures, prognosticFeatures } from "../datasets/features.js";
 import { dateFeatures, noForcing } from "../datasets/forcings.js";
 import { createNetwork } from "../models/registry.js";
+import { arraySource } from "../sources/array-source.js";
 import type { Source } from "../sources/source.js";
 import { numInputFeatures } from "../training/step.js";
 import { createStrategy } from "../training/strategies/registry.js";
@@ -16,25 +17,27 @@ import type { TimeLoop } from "./time-loop.js";
 
 interface Setup {
   readonly strategy?: string;
+  readonly strategySettings?: Record<string, unknown>;
+  readonly settings?: Record<string, unknown>;
   readonly numInputSteps?: number;
   readonly numInterSteps?: number;
   readonly source?: Source;
   readonly borderSource?: Source;
+  readonly maskAsInput?: boolean;
   readonly precision?: "fp32" | "bf16-mixed";
 }
 
 function makeLoop(model: string, info: DatasetInfo, setup: Setup = {}): Inference {
-  const { strategy = "diff_ar", numInputSteps = 1, numInterSteps = 1, precision = "fp32" } = setup;
+  const { strategy = "diff_ar", strategySettings, numInputSteps = 1, numInterSteps = 1, precision = "fp32" } = setup;
   const features = modelFeatures(info);
-  const settings = /^adds_(first_)?forcing/.test(model)
-    ? { first_forcing: numInputSteps * features.prognostic.length + features.statics.length }
-    : {};
-  const inputs = numInputFeatures({ strategy: createStrategy(strategy), features, numInputSteps });
+  const first_forcing = numInputSteps * features.prognostic.length + features.statics.length;
+  const settings = setup.settings ?? (/^adds_(first_)?forcing/.test(model) ? { first_forcing } : {});
+  const description = { strategy: createStrategy(strategy, strategySettings), features, numInputSteps };
+  const hasMask = setup.maskAsInput ?? false;
+  const inputs = numInputFeatures({ ...description, hasMask });
   const network = createNetwork(model, inputs, info.features.length, settings, info.grid.shape);
-  return new Inference(
-    { network, info, strategy, numInputSteps, numInterSteps },
-    { precision, forcingSource: setup.source, borderSource: setup.borderSource },
-  );
+  const parts = { network, info, strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput: hasMask };
+  return new Inference(parts, { precision, forcingSource: setup.source, borderSource: setup.borderSource });
 }
 
 async function run(loop: TimeLoop, source: Source, info: DatasetInfo, from: number, steps: number) {
@@ -47,6 +50,17 @@ async function run(loop: TimeLoop, source: Source, info: DatasetInfo, from: numb
   }
   x.dispose();
   return items;
+}
+
+/** Physical fields of `rains` after some steps from the initial ones. */
+function rained(initial: Float32Array, steps: number): Float32Array {
+  const [t2m, msl] = [initial.slice(0, points), initial.slice(points)];
+  return Float32Array.from([
+    ...t2m.map((value) => value + 10 * steps),
+    ...msl.map((value) => value + 2 * 800 * steps),
+    // tp follows from the pressure before the step.
+    ...msl.map((value) => 0.002 + 0.004 * ((value - 1e5) / 800 + 2 * (steps - 1))),
+  ]);
 }
 
 const truth = async (source: Source, time: number): Promise<Float32Array> => {
@@ -160,6 +174,188 @@ describe("Inference", () => {
       known.filter((_, i) => border[i % points] === 1),
     );
     expect(values.some((value, i) => border[i % points] === 0 && Math.abs(value - known[i]!) > 1)).toBe(true);
+  });
+
+  it("starts from prognostic variables alone and gives diagnostic ones as the network does", async () => {
+    const info = inventedInfo(noForcing, ["t2m", "msl", "tp"]);
+    const source = inventedSource(every(2)); // without tp
+    for (const numInputSteps of [1, 2]) {
+      const settings = { newest_msl: 2 * numInputSteps - 1 };
+      using loop = makeLoop("rains", info, { numInputSteps, settings });
+      expect(loop.inChannelNames).toEqual(["t2m", "msl"]);
+      expect(loop.outChannelNames).toEqual(["t2m", "msl", "tp"]);
+      const x = await readHistory(stateReader(source, prognosticFeatures(info), grid), start + step, loop);
+      const initial = await truth(source, start + step);
+      let saved: InferenceRestart | undefined;
+      let steps = 0;
+      for await (const item of loop.run(start + step, x)) {
+        const values = item.output.toTypedArray() as Float32Array;
+        expect(item.output.shape).toEqual([1, 3, 4, 6]);
+        if (steps === 0) expect(values).toEqual(Float32Array.from([...initial, ...new Array(points).fill(Number.NaN)]));
+        else expectClose(values, rained(initial, steps));
+        if (steps === 1) saved = item.restart;
+        if (steps++ === 3) break;
+      }
+      const again = loop.run(0, undefined, saved);
+      expectClose((await again.next()).value!.output.toTypedArray() as Float32Array, rained(initial, 1));
+      expectClose((await again.next()).value!.output.toTypedArray() as Float32Array, rained(initial, 2));
+    }
+    using wrong = makeLoop("rains", info);
+    await expect(wrong.run(start, torch.zeros([1, 1, 3, 4, 6])).next()).rejects.toThrow(/takes \(batch, 1, 2, 4, 6\)/);
+  });
+
+  it("needs no initial state where the strategy takes none: downscaling corrects the forcing", async () => {
+    const info = { ...inventedInfo({ ...noForcing, variables: ["msl_large", "gfs_t2m"] }, ["t2m"]) };
+    const coarse = {
+      msl_large: { mean: 1e5, std: 500, min: 0, max: 0 },
+      gfs_t2m: { mean: 270, std: 5, min: 0, max: 0 },
+    };
+    const withStats = { ...info, stats: { ...info.stats, ...coarse } };
+    const times = every(4);
+    const source = arraySource({
+      grid,
+      times,
+      fields: new Map([
+        [
+          "gfs_t2m",
+          Float32Array.from({ length: times.length * points }, (_, i) => 265 + (i % 7) + Math.floor(i / points)),
+        ],
+        ["msl_large", new Float32Array(times.length * points).fill(1e5)],
+      ]),
+    });
+    using loop = makeLoop("adds_one", withStats, { strategy: "downscaling_only", source });
+    expect(loop.inChannelNames).toEqual([]);
+    const x = await readHistory(stateReader(source, [], grid), start, loop);
+    const items = [];
+    for await (const { time, output } of loop.run(start, x)) {
+      items.push({ time, values: output.toTypedArray() as Float32Array });
+      if (items.length === 4) break;
+    }
+    expect(items[0]!.values).toEqual(new Float32Array(points).fill(Number.NaN));
+    for (const [k, item] of items.entries()) {
+      if (k === 0) continue;
+      const [field] = await source.read({ time: start + k * step, variables: ["gfs_t2m"] });
+      // The forcing's own normalisation, one standard deviation more, in the units of t2m.
+      expectClose(
+        item.values,
+        field!.values.map((value) => 280 + 10 * ((value - 270) / 5 + 1)),
+      );
+    }
+    expect(() => loop.requireData([start], 4)).toThrow(/msl_large, gfs_t2m are read .* lack 2019-03-02T00:00:00Z/);
+  });
+
+  it("interpolates a coarser border in time, and border and forcing within a step of several calls", async () => {
+    const info = inventedInfo({ ...noForcing, date: true }, ["t2m"], 1);
+    const t2m = Float32Array.from({ length: 2 * points }, (_, i) => 280 + (i % points) + (i < points ? 0 : 12));
+    // Every 12 h, while the model steps 6 h.
+    const fields = new Map([["t2m", t2m]]);
+    const borderSource = arraySource({ grid, times: [start, start + 2 * step], fields });
+    const onBorder = (values: Float32Array) => values.filter((_, i) => info.statics.borderMask[i] === 1);
+    using loop = makeLoop("adds_one", info, { strategy: "scaled_ar", borderSource });
+    expect(loop.notes).toEqual(["border data every 12h: interpolated linearly in time to the model's 6h"]);
+    loop.requireData([start], 2);
+    expect(() => loop.requireData([start, start + step], 2)).toThrow(/the border data lack 2019-03-01T18:00:00Z$/);
+    const items = await run(loop, borderSource, info, start, 2);
+    for (const [i, item] of items.entries()) {
+      expectClose(
+        onBorder(item.values),
+        onBorder(t2m.slice(0, points)).map((value) => value + 6 * i),
+      );
+    }
+    // The network sees the forcing and the border halfway before those of the end.
+    const seen = async (strategySettings: Record<string, unknown>) => {
+      const setup = { strategy: "scaled_ar", strategySettings, numInterSteps: 2, borderSource } as const;
+      using substeps = makeLoop("adds_first_forcing", info, setup);
+      const [, last] = await run(substeps, borderSource, info, start, 1);
+      return last!.values;
+    };
+    const [f0, f1] = [dateFeatures(start)[0], dateFeatures(start + step)[0]];
+    const inside = (first: number) => 10 * (0.25 * (first + f1) + 2 * 0.5);
+    const expected = (first: number) =>
+      Float32Array.from(
+        t2m.slice(0, points),
+        (value, i) => value + (info.statics.borderMask[i] === 1 ? 6 : inside(first)),
+      );
+    expectClose(await seen({}), expected((f0 + f1) / 2));
+    expectClose(await seen({ compat: "py4cast" }), expected(f1));
+  });
+
+  it("needs the border alone, of every prognostic variable, without holes in time or space", async () => {
+    const info = inventedInfo(noForcing, ["t2m", "msl", "tp"], 1);
+    const state = inventedSource(every(5));
+    const times = [0, 1, 2, 4].map((i) => start + i * step);
+    const frame = (value: number) =>
+      Float32Array.from({ length: 4 * points }, (_, i) => (info.statics.borderMask[i % points] ? value : Number.NaN));
+    const fields = new Map([
+      ["t2m", frame(250)],
+      ["msl", frame(9e4)],
+    ]);
+    const borderSource = arraySource({ grid, times, fields });
+    using loop = makeLoop("rains", info, { strategy: "scaled_ar", borderSource });
+    const x = await readHistory(stateReader(state, prognosticFeatures(info), grid), start, loop);
+    const stream = loop.run(start, x);
+    await stream.next();
+    const values = (await stream.next()).value!.output.toTypedArray() as Float32Array;
+    for (let n = 0; n < points; n++) {
+      const known = info.statics.borderMask[n] === 1;
+      expect(Math.abs(values[n]! - 250) < 1e-3).toBe(known);
+      expect(Math.abs(values[points + n]! - 9e4) < 0.1).toBe(known);
+      expect(Number.isFinite(values[2 * points + n])).toBe(true);
+    }
+    // 18 h is missing among times that are 6 h apart: nobody knows what happened there.
+    expect(() => loop.requireData([start], 4)).toThrow(/lack 2019-03-01T18:00:00Z$/);
+    const setup = { strategy: "scaled_ar" } as const;
+    const only = (name: string, field = fields.get(name)!) =>
+      arraySource({ grid, times, fields: new Map([[name, field]]) });
+    expect(() => makeLoop("rains", info, { ...setup, borderSource: only("t2m") })).toThrow(/no variable "msl"/);
+    fields.get("msl")![0] = Number.NaN;
+    using holed = makeLoop("rains", info, {
+      ...setup,
+      borderSource: arraySource({
+        grid,
+        times: times.slice(0, 1),
+        fields: new Map([...fields].map(([name, field]) => [name, field.slice(0, points)])),
+      }),
+    });
+    const broken = holed.run(start - step, x);
+    await broken.next();
+    await expect(broken.next()).rejects.toThrow(/border of "msl" at 2019-03-01T00:00:00Z has 1 missing values/);
+    expect(() => makeLoop("rains", info, { borderSource })).toThrow(
+      /no use for them: its strategy diff_ar forces none/,
+    );
+    const borderless = inventedInfo(noForcing, ["t2m", "msl", "tp"]);
+    expect(() => makeLoop("rains", borderless, { ...setup, borderSource })).toThrow(/border_size 0/);
+    using free = makeLoop("rains", info, setup);
+    expect(free.notes).toEqual([expect.stringMatching(/known border of 1 cells; without border data/)]);
+  });
+
+  it("tells the network where the initial state has gaps, and that later states have none", async () => {
+    const info = inventedInfo(noForcing, ["t2m", "msl"]);
+    const holed = inventedSource(every(2));
+    const source: Source = {
+      ...holed,
+      read: async (request) =>
+        (await holed.read(request)).map((field) => {
+          if (field.variable === "msl" || request.time !== start) return field;
+          return { ...field, values: field.values.map((value, n) => (n < 5 ? Number.NaN : value)) };
+        }),
+    };
+    const first_forcing = 2 * 2 + info.statics.names.length; // the mask comes last; there are no forcings
+    const setup = { maskAsInput: true, numInputSteps: 2, settings: { first_forcing } } as const;
+    using loop = makeLoop("adds_first_forcing", info, setup);
+    const items = await run(loop, source, info, start + step, 3);
+    const initial = await truth(holed, start + step);
+    // One gap in the older state of the first step; nothing is missing afterwards.
+    const expected = (steps: number) =>
+      initial.map((value, i) => value + (steps - Number(i % points < 5)) * (i < points ? 10 : 800));
+    for (const steps of [1, 2, 3]) expectClose(items[steps]!.values, expected(steps));
+    // A restart taken at once still knows of the gap.
+    const x = await readHistory(stateReader(source, info.features, grid), start + step, loop);
+    const again = loop.run(0, undefined, (await loop.run(start + step, x).next()).value!.restart);
+    await again.next();
+    expectClose((await again.next()).value!.output.toTypedArray() as Float32Array, expected(1));
+    using strict = makeLoop("adds_first_forcing", info, { numInputSteps: 2, settings: { first_forcing } });
+    await expect(run(strict, source, info, start + step, 1)).rejects.toThrow(/"t2m" at .* has 5 missing values/);
   });
 
   it("keeps rows, columns and channels apart", async () => {

@@ -98,9 +98,9 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     this.timeStep = info.stepSeconds;
     this.historyTimeStep = info.stepSeconds;
     this.acceptsMissing = maskAsInput;
-    this.#forcings = new ForcingFields(info, options.forcingSource, { allowMissing: maskAsInput });
     const settings = { strategy, strategySettings, numInterSteps, device: this.device, hasMask: maskAsInput };
     this.#context = prepareRollout(network, info, settings);
+    this.#forcings = new ForcingFields(info, options.forcingSource, { allowMissing: maskAsInput });
     const { usesStates } = this.#context.model.strategy;
     this.inChannelNames = usesStates ? prognosticFeatures(info).map((feature) => feature.name) : [];
     this.outChannelNames = info.features.map((feature) => feature.name);

@@ -19,11 +19,12 @@ export const points = 24;
 export const start = Date.UTC(2019, 2, 1) / 1000;
 export const step = 6 * 3600;
 
-/** `t2m` and `msl` on the little grid, mean and std far from 0 and 1. */
+/** `t2m` and `msl` on the little grid, mean and std far from 0 and 1; `tp`, when asked for, is diagnostic. */
 export function inventedInfo(forcing: ForcingSpec = noForcing, features = ["t2m", "msl"], borderSize = 0): DatasetInfo {
   const catalogue = {
     t2m: { units: "K", longName: "2 metre temperature", mean: 280, std: 10 },
     msl: { units: "Pa", longName: "Mean sea level pressure", mean: 1e5, std: 800 },
+    tp: { units: "m", longName: "Total precipitation", mean: 0.002, std: 0.004 },
   };
   const known = (name: string) => catalogue[name as keyof typeof catalogue];
   const stats = (mean: (name: string) => number, std: (name: string) => number) =>
@@ -36,7 +37,7 @@ export function inventedInfo(forcing: ForcingSpec = noForcing, features = ["t2m"
       name,
       units: known(name).units,
       longName: known(name).longName,
-      role: "prognostic",
+      role: name === "tp" ? "diagnostic" : "prognostic",
       weight: 1,
     })),
     forcingNames: forcingNames(forcing),
@@ -130,6 +131,20 @@ export class AddsOne extends Invented {
   }
 }
 
+/**
+ * For t2m, msl and the diagnostic tp: prognostic increments of one and two, and as tp the newest msl, normalised. Refuses an input
+ * that holds anything but two states, statics and forcings.
+ */
+export class Rains extends Invented {
+  static readonly modelName = "rains";
+  override forward(x: Tensor): Tensor {
+    if (x.size(-1) !== this.numInputFeatures) throw new Error(`${x.size(-1)} features of ${this.numInputFeatures}`);
+    const newest = Number(this.settings.newest_msl ?? 1);
+    const one = torch.ones([...x.shape.slice(0, -1), 1]);
+    return torch.cat([one, one.mul(2), x.slice({ dim: -1, start: newest, end: newest + 1 })], { dim: -1 });
+  }
+}
+
 /** Doubles until float32 overflows. */
 export class Explodes extends Invented {
   static readonly modelName = "explodes";
@@ -138,6 +153,6 @@ export class Explodes extends Invented {
   }
 }
 
-for (const network of [AddsFirstForcing, AddsForcingOnNodes, ShiftsEast, RepeatsOldest, AddsOne, Explodes]) {
+for (const network of [AddsFirstForcing, AddsForcingOnNodes, ShiftsEast, RepeatsOldest, AddsOne, Rains, Explodes]) {
   networks.register(network);
 }
