@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { networks } from "../models/registry.js";
 import { version } from "./main.js";
 import { foehn, runHere, runProcess } from "./process.test-support.js";
 import { verbs } from "./verbs.js";
@@ -43,7 +44,7 @@ describe("the command line", () => {
     [["train", "--model-settings", "x"], 'error: --model-settings: expected key=value, got "x"\n'],
     [
       ["train", "--strategy", "diffar"],
-      'error: --strategy: expected one of scaled_ar, diff_ar, got "diffar"\n hint: Did you mean "diff_ar"?\n',
+      'error: training options strategy: unknown strategy, got "diffar". Did you mean "diff_ar"? Known strategies: scaled_ar, diff_ar, downscaling_only.\n',
     ],
     [
       ["train", "--device", "gpu"],
@@ -71,7 +72,10 @@ describe("the command line", () => {
     ],
     [
       ["model", "show", "halfunt"],
-      'error: unknown model "halfunt"\n hint: Did you mean "halfunet"? Known models: halfunet, persistence.\n',
+      `error: unknown model "halfunt"\n hint: Did you mean "halfunet"? Known models: ${networks
+        .list()
+        .map((network) => network.modelName)
+        .join(", ")}.\n`,
     ],
     [
       ["train", "--resume", "runs/x", "--lr", "3"],

@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { errorToJson, exitCodeOf, type FoehnError, formatError, UsageError } from "../core/errors.js";
+import { normaliseArguments } from "./command-line.js";
 import { createConsole, type GlobalOptions, type Streams } from "./io.js";
 import type { Action, Runner } from "./verb.js";
 import { verbs } from "./verbs.js";
@@ -18,13 +19,14 @@ export function version(): string {
 
 /**
  * Runs a command line.
- * @param argv the arguments after `foehn`
+ * @param given the arguments after `foehn`
  * @returns the exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 not trusted, 130 interrupted. Nothing is thrown.
  */
 export async function main(
-  argv: readonly string[],
+  given: readonly string[],
   streams: Streams = { stdout: process.stdout, stderr: process.stderr },
 ): Promise<number> {
+  const argv = normaliseArguments(given);
   if (streams.stdout === process.stdout) ignoreBrokenPipes();
   const globals: GlobalOptions = {
     json: argv.includes("--json"),

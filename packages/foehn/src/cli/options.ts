@@ -55,7 +55,8 @@ export function numberOption(flags: string, description: string, bounds: Bounds 
 /** One of a few words; the description lists them. */
 export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
   return option(flags, `${description} (${choices.join(", ")})`, (text) => {
-    if (choices.includes(text)) return text;
+    const choice = choices.find((name) => name.toLowerCase() === text.toLowerCase());
+    if (choice !== undefined) return choice;
     throw new UsageError(`${nameOf(flags)}: expected one of ${choices.join(", ")}, got "${text}"`, {
       hint: didYouMean(text, choices),
     });

@@ -16,6 +16,8 @@ import {
   threadsOption,
 } from "./options.js";
 
+import { addPy4castFlags, precisionChoices } from "./py4cast-flags.js";
+
 /** Adds all flags, in groups. */
 export function addTrainFlags(command: Command): void {
   command
@@ -27,6 +29,15 @@ export function addTrainFlags(command: Command): void {
     .option("--mask-as-input", "tell the network where values are missing; the default with on_nan mask")
     .option("--no-mask-as-input", "leave that out of the network's input")
     .option("--cache-dir <folder>", "where statistics are kept between runs (default: in $FOEHN_CACHE)")
+    .addOption(integerOption("--batch-size <n>", "samples per batch (default: 1)", { min: 1 }))
+    .addOption(integerOption("--num-workers <n>", "threads that read data, 0 for none (default: by size)", { min: 0 }))
+    .addOption(
+      integerOption("--prefetch-factor <n>", "batches read ahead (default: 2 with threads, else 1)", { min: 1 }),
+    )
+    .addOption(integerOption("--limit-train-batches <n>", "batches per epoch at most", { min: 1 }))
+    .addOption(integerOption("--limit-val-batches <n>", "validation batches at most (default: as above)", { min: 1 }));
+  command
+    .optionsGroup("Steps:")
     .addOption(integerOption("--num-input-steps <n>", "past states that the network sees (default: 2)", { min: 1 }))
     .addOption(integerOption("--num-pred-steps-train <n>", "steps unrolled in the loss (default: 1)", { min: 1 }))
     .addOption(
@@ -42,20 +53,7 @@ export function addTrainFlags(command: Command): void {
     )
     .option("--checkpoint-steps", "keep only the states between unrolled steps: less memory, more time")
     .option("--no-checkpoint-steps", "keep everything")
-    .addOption(
-      numberOption("--mask-ratio <x>", "part of the input hidden in training, in blocks (default: 0)", {
-        min: 0,
-        max: 1,
-      }),
-    )
-    .addOption(integerOption("--num-pred-steps-val-test <n>", "steps unrolled in validation (default: 5)", { min: 1 }))
-    .addOption(integerOption("--batch-size <n>", "samples per batch (default: 1)", { min: 1 }))
-    .addOption(integerOption("--num-workers <n>", "threads that read data, 0 for none (default: by size)", { min: 0 }))
-    .addOption(
-      integerOption("--prefetch-factor <n>", "batches read ahead (default: 2 with threads, else 1)", { min: 1 }),
-    )
-    .addOption(integerOption("--limit-train-batches <n>", "batches per epoch at most", { min: 1 }))
-    .addOption(integerOption("--limit-val-batches <n>", "validation batches at most (default: as above)", { min: 1 }));
+    .addOption(integerOption("--num-pred-steps-val-test <n>", "steps unrolled in validation (default: 5)", { min: 1 }));
   command
     .optionsGroup("Model:")
     .option("--model <name>", "see foehn model list (default: halfunet)")
@@ -73,6 +71,12 @@ export function addTrainFlags(command: Command): void {
     )
     .addOption(
       integerOption("--num-inter-steps <n>", "network calls per step, scaled_ar only (default: 1)", { min: 1 }),
+    )
+    .addOption(
+      numberOption("--mask-ratio <x>", "part of the input hidden in training, in blocks (default: 0)", {
+        min: 0,
+        max: 1,
+      }),
     );
   command
     .optionsGroup("Loss:")
@@ -87,7 +91,7 @@ export function addTrainFlags(command: Command): void {
     .optionsGroup("Optimiser:")
     .addOption(integerOption("--epochs <n>", "passes over the training data (default: 200)", { min: 1 }))
     .addOption(
-      choiceOption("--optimizer <name>", "default: adamw", [
+      choiceOption("--optimizer <name>", "by default adamw", [
         "adamw",
         "adam",
         "sgd",
@@ -157,7 +161,7 @@ export function addTrainFlags(command: Command): void {
   command
     .optionsGroup("Machine:")
     .addOption(deviceOption())
-    .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
+    .option("--precision <name>", `arithmetic of the network (${precisionChoices.join(", ")})`)
     .addOption(integerOption("--seed <n>", "of weights and of the order of samples (default: 42)", { min: 0 }))
     .addOption(threadsOption())
     .addOption(choiceOption("--profiler <name>", "simple: say where the time of a step went", ["none", "simple"]));
@@ -180,5 +184,7 @@ export function addTrainFlags(command: Command): void {
     .option("-o, --output <folder>", "the package (default: package in the run folder)")
     .option("--package-name <name>", "name of the package (default: from the run)")
     .option("--package-version <version>", "version of the package (default: 1.0.0)")
-    .addOption(overwriteOption());
+    .addOption(overwriteOption())
+    .option("--print-schema", "print the JSON Schema of --config files and leave");
+  addPy4castFlags(command);
 }

@@ -33,6 +33,11 @@ export type TrainOptions = Readonly<z.output<typeof trainOptionsSchema>>;
 /** Options as a caller gives them: every key is optional. */
 export type TrainOptionsInput = Readonly<z.input<typeof trainOptionsSchema>>;
 
+/** The options as JSON Schema, for editors and other programs. */
+export function trainOptionsJsonSchema(): unknown {
+  return z.toJSONSchema(trainOptionsSchema, { io: "input", unrepresentable: "any" });
+}
+
 /** Whether the network is told which values exist: asked for, or by default where the data may have gaps. */
 export function usesMask(
   options: Pick<TrainOptions, "mask_as_input">,

@@ -8,8 +8,10 @@ import { define } from "./train.js";
 
 const command = new Command("train");
 define(command, () => async () => {});
-const flags = new Map(command.options.map((option: Option) => [option.attributeName(), option]));
-const own = ["config", "resume", "output", "packageName", "packageVersion", "overwrite"];
+const flags = new Map(
+  command.options.filter((option: Option) => !option.hidden).map((option: Option) => [option.attributeName(), option]),
+);
+const own = ["config", "resume", "output", "packageName", "packageVersion", "overwrite", "printSchema"];
 
 interface Wrapped {
   readonly options?: unknown[];

@@ -11,6 +11,7 @@ import type { TrainHooks, TrainResult } from "../../training/train.js";
 import type { Console, GlobalOptions } from "../io.js";
 import { table } from "../io.js";
 import { toSnakeCase } from "../options.js";
+import { translateFlags } from "../py4cast-flags.js";
 import { addTrainFlags } from "../train-flags.js";
 import type { DefineVerb } from "../verb.js";
 
@@ -22,6 +23,7 @@ interface OwnFlags {
   readonly packageName?: string;
   readonly packageVersion?: string;
   readonly overwrite?: boolean;
+  readonly printSchema?: boolean;
 }
 
 type Flags = OwnFlags & Readonly<Record<string, unknown>>;
@@ -47,10 +49,23 @@ Ctrl-C saves where it is; --resume goes on from there as if nothing had happened
     .action(run((console, flags: Flags) => trainAndPackage(console, flags, command)));
 };
 
-const ownFlags = ["config", "resume", "output", "packageName", "packageVersion", "overwrite", "json", "quiet", "debug"];
+const ownFlags = [
+  "config",
+  "resume",
+  "output",
+  "packageName",
+  "packageVersion",
+  "overwrite",
+  "printSchema",
+  "json",
+  "quiet",
+  "debug",
+];
 const resumable = ["epochs", "device", "threads", "numWorkers", "prefetchFactor"];
 
-async function trainAndPackage(console: Console, flags: Flags & GlobalOptions, command: Command): Promise<void> {
+async function trainAndPackage(console: Console, typed: Flags & GlobalOptions, command: Command): Promise<void> {
+  const flags: Flags = translateFlags(typed, console.warn);
+  if (flags.printSchema) return printSchema(console);
   const given = Object.fromEntries(Object.entries(flags).filter(([key]) => !ownFlags.includes(key)));
   const { config, resume, output, overwrite = false } = flags;
   if (output !== undefined && !overwrite && existsSync(output)) {
@@ -88,6 +103,12 @@ async function trainAndPackage(console: Console, flags: Flags & GlobalOptions, c
   } finally {
     await trackers.close();
   }
+}
+
+async function printSchema(console: Console): Promise<void> {
+  const { trainOptionsJsonSchema } = await import("../../training/options.js");
+  const schema = trainOptionsJsonSchema();
+  console.result(schema, JSON.stringify(schema, null, 2));
 }
 
 async function trainFromFile(file: string, settings: Record<string, unknown>, hooks: TrainHooks): Promise<TrainResult> {
