@@ -9,6 +9,7 @@ import { ConfigError, FormatError } from "../core/errors.js";
 import { atomicWrite } from "../core/files.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import { gridFromJson, gridToJson } from "../grid/json.js";
+import { checkSameFeatures } from "./same-features.js";
 
 /** A dataset's description and the time-mean fields of its training period. */
 export interface DatasetRecord {
@@ -64,6 +65,8 @@ export async function readDatasetRecord(directory: string): Promise<DatasetRecor
 
 /** @throws ConfigError naming what differs when the data of a resume are not those of the run */
 export function checkSameDataset(before: DatasetInfo, now: DatasetInfo): void {
+  const hint = "resume with the same data and dataset config, or start a new run with --load-weights";
+  checkSameFeatures(before, now, { what: "the dataset is not the one this run was trained on", hint });
   const [a, b] = [before, now].map((info) => JSON.parse(JSON.stringify(describe(info))) as ReturnType<typeof describe>);
   const changed = Object.keys(a!).filter((key) => {
     const name = key as keyof typeof a;
@@ -71,7 +74,7 @@ export function checkSameDataset(before: DatasetInfo, now: DatasetInfo): void {
   });
   if (changed.length === 0) return;
   throw new ConfigError(`the dataset is not the one this run was trained on: ${changed.join(", ")} differ`, {
-    hint: "resume with the same data and dataset config, or start a new run with --load-weights",
+    hint,
   });
 }
 

@@ -4,7 +4,6 @@
 import { join } from "node:path";
 import { ConfigError } from "../core/errors.js";
 import { type Progress, silentProgress } from "../core/progress.js";
-import { didYouMean } from "../core/suggest.js";
 import { formatDuration } from "../core/time.js";
 import { numBatches } from "../datasets/batches.js";
 import type { DatasetInfo, DatasetSplits } from "../datasets/dataset.js";
@@ -19,6 +18,7 @@ import { type ObserverSettings, observers } from "./observer.js";
 import { parseTrainOptions, type TrainOptionsInput } from "./options.js";
 import { resolveDevice, resolvePrecision } from "./precision.js";
 import { readRunFolder } from "./run-folder.js";
+import { checkSameFeatures } from "./same-features.js";
 import type { TrainingState } from "./state.js";
 import { type TestResult, testNetwork } from "./test-pass.js";
 import { useThreads } from "./threads.js";
@@ -141,26 +141,10 @@ function checkFits(run: DatasetInfo, data: DatasetInfo): void {
   const refuse = (what: string, mine: string, theirs: string, hint: string) => {
     throw new ConfigError(`the data do not fit the run: ${what}\n  run:  ${mine}\n  data: ${theirs}`, { hint });
   };
-  const lists: [string, readonly string[], readonly string[]][] = [
-    ["features", run.features.map((f) => f.name), data.features.map((f) => f.name)],
-    ["forcings", run.forcingNames, data.forcingNames],
-  ];
-  for (const [what, mine, theirs] of lists) {
-    if (mine.join() === theirs.join()) continue;
-    const missing = mine.filter((name) => !theirs.includes(name));
-    const extra = theirs.filter((name) => !mine.includes(name));
-    const parts = [
-      ...(missing.length > 0 ? [`the data lack ${missing.join(", ")}`] : []),
-      ...(extra.length > 0 ? [`the run does not know ${extra.join(", ")}`] : []),
-    ];
-    const near = missing.map((name) => didYouMean(name, extra)).find((words) => words !== "");
-    refuse(
-      `${what} differ${parts.length > 0 ? `: ${parts.join("; ")}` : " in their order"}`,
-      mine.join(", ") || "none",
-      theirs.join(", ") || "none",
-      near || "give data with the variables of the run, in its order (--dataset-conf)",
-    );
-  }
+  checkSameFeatures(run, data, {
+    what: "the data do not fit the run",
+    hint: "give data with the variables of the run, in its order (--dataset-conf)",
+  });
   for (const [i, { name, units }] of run.features.entries()) {
     const theirs = data.features[i]!.units;
     if (units !== theirs && !sameUnits(units, theirs))

@@ -343,6 +343,41 @@ describe("train", () => {
     expect(error).toMatchObject({ code: "config", message: expect.stringContaining("borderSize") });
   });
 
+  it("shows both sides when the features are others: on resume, and with weights of a run", async () => {
+    const first = await run({ epochs: 1 });
+    const data = tinyData();
+    const rename = (name: string) => (name === "z500" ? "z50" : name);
+    const renamed = <T>(record: Readonly<Record<string, T>>) =>
+      Object.fromEntries(Object.entries(record).map(([name, value]) => [rename(name), value]));
+    const info = {
+      ...data.info,
+      features: data.info.features.map((feature) => ({ ...feature, name: rename(feature.name) })),
+      stats: renamed(data.info.stats),
+      diffStats: renamed(data.info.diffStats),
+    };
+    const dataset = { ...data, info };
+    const sides = "features differ: the data lack z500; the run does not know z50\n  run:  t2m, z500\n  data: t2m, z50";
+    const hint = expect.stringContaining('Did you mean "z50"?');
+    expect(await rejection(resumeTraining(first.runDir, { epochs: 2 }, { dataset }))).toMatchObject({
+      code: "config",
+      message: `the dataset is not the one this run was trained on: ${sides}`,
+      hint,
+    });
+    for (const path of [first.runDir, first.bestCheckpoint]) {
+      expect(await rejection(run({ load_weights: path }, {}, { dataset }))).toMatchObject({
+        code: "config",
+        message: `the weights were trained on other features: ${sides}`,
+        where: path,
+        hint,
+      });
+    }
+    const { z50: _, ...stats } = info.stats as Record<string, (typeof info.stats)[string]>;
+    expect(await rejection(run({}, {}, { dataset: { ...dataset, info: { ...info, stats } } }))).toMatchObject({
+      code: "data",
+      message: "the dataset has no statistics of z50",
+    });
+  });
+
   it("stops at a loss that is not finite, names the step and keeps the last good checkpoint", async () => {
     // Samples are shuffled, so the bad time comes up somewhere in the second epoch at the latest; the first epoch is limited to
     // batches without it by a hook that spoils the data only later.

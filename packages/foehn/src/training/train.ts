@@ -29,7 +29,7 @@ import { numInputFeatures, numOutputFeatures } from "./step.js";
 import { createStrategy } from "./strategies/registry.js";
 import { useThreads } from "./threads.js";
 import { Training, type TrainResult } from "./training.js";
-import { loadWeights } from "./weights.js";
+import { checkWeightsFit, loadWeights } from "./weights.js";
 
 export type { TrainResult } from "./training.js";
 
@@ -68,8 +68,10 @@ export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): P
     const precision = resolvePrecision(options.precision, device);
     torch.manualSeed(options.seed);
     const network = createNetworkFor(options, splits.info);
-    if (options.load_weights !== null) loadWeights(network, options.load_weights);
-    else network.loadInitialWeights();
+    if (options.load_weights !== null) {
+      await checkWeightsFit(options.load_weights, splits.info);
+      loadWeights(network, options.load_weights);
+    } else network.loadInitialWeights();
     const now = hooks.now?.() ?? Math.floor(Date.now() / 1000);
     const id = newRunId(options, now);
     const runDir = await createRunFolder({

@@ -3,8 +3,28 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ModelError, StorageError } from "../core/errors.js";
+import type { DatasetInfo } from "../datasets/dataset.js";
 import type { Network } from "../models/network.js";
 import { readStateDict } from "../models/state-dict-files.js";
+import { readDatasetRecord } from "./dataset-record.js";
+import { checkSameFeatures } from "./same-features.js";
+
+/**
+ * Checks that weights of a run were trained on the features of a dataset. Weights from elsewhere say nothing of features.
+ * @param path as `loadWeights` takes it
+ * @throws ConfigError with both sides
+ */
+export async function checkWeightsFit(path: string, info: DatasetInfo): Promise<void> {
+  const run = [path, join(path, ".."), join(path, "..", "..")].find((folder) =>
+    existsSync(join(folder, "dataset.json")),
+  );
+  if (run === undefined || !statSync(path).isDirectory()) return;
+  checkSameFeatures((await readDatasetRecord(run)).info, info, {
+    what: "the weights were trained on other features",
+    where: path,
+    hint: "to use them all the same, give their file, model.safetensors, instead of the folder",
+  });
+}
 
 /**
  * Loads weights into a network, all of them or none.
