@@ -58,13 +58,13 @@ export async function* batches(dataset: Dataset, options: BatchOptions): AsyncGe
   let next = startAt;
   try {
     for (let k = startAt; k < count; k++) {
-      if (next === k) ahead.push(load(next++));
+      // Everything from here to the batch keeps the caller waiting, reading ahead in the main thread included.
       const askedAt = performance.now();
+      if (next === k) ahead.push(load(next++));
       const loaded = await ahead.shift()!;
       const batch = await loaded.toBatch();
-      const waitSeconds = (performance.now() - askedAt) / 1000;
       while (next < count && next <= k + depth) ahead.push(load(next++));
-      yield { ...batch, waitSeconds };
+      yield { ...batch, waitSeconds: (performance.now() - askedAt) / 1000 };
     }
   } finally {
     for (const loading of ahead) loading.then((loaded) => loaded.release()).catch(() => {});

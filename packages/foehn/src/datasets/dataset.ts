@@ -156,6 +156,11 @@ export interface DatasetOptions {
   readonly numPredStepsTrain: number;
   /** States to predict in a validation or test sample. */
   readonly numPredStepsValTest: number;
+  /**
+   * Whether samples hold the forcing at their newest input time, which only strategies that interpolate within a step look at.
+   * Default true.
+   */
+  readonly initialForcing?: boolean | undefined;
   /** Default: what the configuration says, and `fail` where it says nothing. */
   readonly onNan?: OnNan | undefined;
   /** Where statistics are kept between runs; nowhere when left out. */

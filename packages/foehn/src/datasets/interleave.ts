@@ -36,10 +36,19 @@ export function interleave(
       const std = stats ? stats[f]!.std : 1;
       // Finite values leave this at 0, everything else makes it NaN.
       let check = 0;
-      for (let n = from; n < to; n++) {
-        const value = field[n * stride]!;
-        check += value - value;
-        target[n * width + f] = (value - mean) / std;
+      let at = from * width + f;
+      if (stride === 1) {
+        for (let n = from; n < to; n++, at += width) {
+          const value = field[n]!;
+          check += value - value;
+          target[at] = (value - mean) / std;
+        }
+      } else {
+        for (let n = from; n < to; n++, at += width) {
+          const value = field[n * stride]!;
+          check += value - value;
+          target[at] = (value - mean) / std;
+        }
       }
       if (check !== 0) {
         missing = true;

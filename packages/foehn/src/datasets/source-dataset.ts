@@ -198,6 +198,7 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
       numPrognostic: prognosticFeatures(info).length,
       numFeatures: state.length,
       numForcing: info.forcingNames.length,
+      hasInitialForcing: options.initialForcing ?? true,
     };
     const loader = new SampleLoader({ info, layout: sampleLayout, frames, memory, threads });
     const loadAhead = options.prefetchFactor ?? (threads ? 2 : 1);

@@ -180,6 +180,8 @@ export async function openData<T>(
     numInputSteps: options.num_input_steps,
     numPredStepsTrain: longestUnroll(options),
     numPredStepsValTest: options.num_pred_steps_val_test,
+    // Only steps between those of the data interpolate the forcing.
+    initialForcing: options.num_inter_steps > 1,
     onNan: options.on_nan ?? undefined,
     cacheDir: options.cache_dir ?? cacheFolder("datasets"),
     confPath: options.dataset_conf ?? undefined,

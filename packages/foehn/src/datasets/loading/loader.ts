@@ -93,8 +93,9 @@ export class SampleLoader {
       inputs: named(tensors.inputs, features.slice(0, numPrognostic)),
       outputs: named(tensors.outputs, features),
       forcing: named(tensors.forcing, info.forcingNames),
-      initialForcing: named(tensors.initialForcing, info.forcingNames),
+      ...(layout.hasInitialForcing ? { initialForcing: named(tensors.initialForcing, info.forcingNames) } : {}),
     };
+    if (!layout.hasInitialForcing) tensors.initialForcing.dispose();
     const masks = info.masksMissing
       ? { mask: maskOf(parts.outputs), inputMask: maskOf(parts.inputs), forcingMask: maskOf(parts.forcing) }
       : {};

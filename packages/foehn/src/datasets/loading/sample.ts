@@ -21,6 +21,8 @@ export interface SampleLayout {
   /** Features of the outputs: all of the state. */
   readonly numFeatures: number;
   readonly numForcing: number;
+  /** Whether the forcing at the newest input time is read as well. */
+  readonly hasInitialForcing: boolean;
 }
 
 /** The memory of each part. */
@@ -37,7 +39,7 @@ export function partShape(layout: SampleLayout, part: PartName): [number, number
     case "forcing":
       return [layout.numPredSteps, ny, nx, layout.numForcing];
     case "initialForcing":
-      return [1, ny, nx, layout.numForcing];
+      return [layout.hasInitialForcing ? 1 : 0, ny, nx, layout.numForcing];
   }
 }
 
@@ -48,12 +50,12 @@ export function partLength(layout: SampleLayout, part: PartName): number {
 
 /** The frames of each part, in order. */
 function partFrames(layout: SampleLayout, start: SampleStart, part: PartName): FrameKey[] {
-  const { numInputSteps, numPredSteps, stepSeconds } = layout;
+  const { numInputSteps, numPredSteps, stepSeconds, hasInitialForcing } = layout;
   const [first, count] = {
     inputs: [0, numInputSteps],
     outputs: [numInputSteps, numPredSteps],
     forcing: [numInputSteps, numPredSteps],
-    initialForcing: [numInputSteps - 1, 1],
+    initialForcing: [numInputSteps - 1, hasInitialForcing ? 1 : 0],
   }[part] as [number, number];
   return Array.from({ length: count }, (_, k) => ({ ...start, time: start.time + (first + k) * stepSeconds }));
 }
