@@ -76,6 +76,13 @@ export {
   type PassInfo,
 } from "./training/observer.js";
 export type { TrainOptions, TrainOptionsInput } from "./training/options.js";
+export { createStrategy, strategies } from "./training/strategies/registry.js";
+export {
+  type StateUpdate,
+  Strategy,
+  type StrategyClass,
+  type StrategySettings,
+} from "./training/strategies/strategy.js";
 export { resumeTraining, type TrainHooks, type TrainResult, train } from "./training/train.js";
 // Variables and units
 export { lookupVariable } from "./variables/catalogue.js";

@@ -16,15 +16,19 @@ sys.path.insert(0, str(HERE.parent / "models"))
 from half_unet import DEFAULTS, HalfUNet  # noqa: E402
 
 H = W = 16
-FEATURES, STATICS, FORCING = 2, 1, 1
+FEATURES, STATICS = 2, 1
 BATCH, PRED, STEPS = 2, 2, 2
 BORDER = 2
 
 
-def make(name, strategy, loss, inputs, inter, clip):
+def make(name, strategy, loss, inputs, inter, clip, names=("u", "v"), forcing=("f",)):
     torch.manual_seed(3)
     settings = {**DEFAULTS, "num_filters": 2}
-    net = HalfUNet(inputs * FEATURES + STATICS + FORCING, FEATURES, settings, H, W).train()
+    downscaling = strategy == "downscaling_only"
+    past = 0 if downscaling else inputs
+    # The forcing that each feature starts from: the same name but for its first part.
+    common = [[f.split("_")[1:] for f in forcing].index(v.split("_")[1:]) for v in names] if downscaling else []
+    net = HalfUNet(past * FEATURES + STATICS + len(forcing), FEATURES, settings, H, W).train()
     first = {k: v.clone() for k, v in net.state_dict().items()}
     statics = torch.rand(H, W, STATICS)
     border = torch.ones(H, W, 1)
@@ -37,15 +41,18 @@ def make(name, strategy, loss, inputs, inter, clip):
     for _ in range(STEPS):
         x = torch.randn(BATCH, inputs, H, W, FEATURES)
         t = torch.randn(BATCH, PRED, H, W, FEATURES)
-        f = torch.randn(BATCH, PRED, H, W, FORCING)
+        f = torch.randn(BATCH, PRED, H, W, len(forcing))
         batches.append(dict(inputs=x, outputs=t, forcing=f))
         states = list(x.unbind(1))
         total = 0
         for i in range(PRED):
             for _ in range(inter):
-                y = net(torch.cat(states + [statics.expand(BATCH, H, W, STATICS), f[:, i]], -1))
+                seen = [] if downscaling else states
+                y = net(torch.cat(seen + [statics.expand(BATCH, H, W, STATICS), f[:, i]], -1))
                 if strategy == "scaled_ar":
                     new = border * t[:, i] + inside * (states[-1] + y * sigma + mu)
+                elif downscaling:
+                    new = f[:, i][..., common] + y
                 else:
                     new = states[-1] + y
                 states = states[1:] + [new]
@@ -62,6 +69,8 @@ def make(name, strategy, loss, inputs, inter, clip):
     torch.save(
         dict(
             options=dict(strategy=strategy, loss=loss, num_input_steps=inputs, num_inter_steps=inter, clip=clip),
+            names=list(names),
+            forcing=list(forcing),
             settings=settings,
             first=first,
             last=net.state_dict(),
@@ -81,3 +90,5 @@ if __name__ == "__main__":
     make("scaled_ar", "scaled_ar", "mse", inputs=2, inter=1, clip=0.5)
     make("diff_ar", "diff_ar", "mae", inputs=2, inter=1, clip=None)
     make("inter_steps", "scaled_ar", "mse", inputs=1, inter=3, clip=None)
+    coarse = dict(names=("aro_u_10m", "aro_v_10m"), forcing=("arp_v_10m", "sun", "arp_u_10m"))
+    make("downscaling_only", "downscaling_only", "mse", inputs=1, inter=1, clip=None, **coarse)

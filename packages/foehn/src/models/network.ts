@@ -38,7 +38,7 @@ export abstract class Network extends nn.Module {
   activationLayout: ActivationLayout = "channels_last";
 
   /**
-   * @param numInputFeatures features of `forward`'s argument: input steps × state + statics + forcings
+   * @param numInputFeatures features of `forward`'s argument: what the strategy puts together of past states, statics, forcings and a mask of gaps
    * @param numOutputFeatures features of its result
    * @param settings validated settings
    * @param inputShape spatial size of the inputs, (H, W)

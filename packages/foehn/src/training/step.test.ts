@@ -170,6 +170,8 @@ function loadCase(name: string) {
   const path = fileURLToPath(new URL(`../../../../test/golden/training/${name}.pt`, import.meta.url));
   return Object.fromEntries(torch.load(path) as Map<string, unknown>) as {
     options: Map<string, string | number | null>;
+    names: string[];
+    forcing: string[];
     settings: Map<string, unknown>;
     first: Map<string, Tensor>;
     last: Map<string, Tensor>;
@@ -184,11 +186,11 @@ function loadCase(name: string) {
 }
 
 describe("training steps", () => {
-  it.each(["scaled_ar", "diff_ar", "inter_steps"])("are PyTorch's: %s", (name) => {
+  it.each(["scaled_ar", "diff_ar", "inter_steps", "downscaling_only"])("are PyTorch's: %s", (name) => {
     torch.scope(() => {
       const data = loadCase(name);
       const [height, width, numStatics] = data.statics.shape as [number, number, number];
-      const features = ["u", "v"];
+      const features = data.names;
       const statistic = (tensor: Tensor, i: number) => values(tensor)[i]!;
       const border = Float32Array.from(values(data.border));
       const info: DatasetInfo = {
@@ -205,8 +207,8 @@ describe("training steps", () => {
           role: "prognostic",
           weight: statistic(data.weight, i),
         })),
-        forcingNames: ["f"],
-        forcing: noForcing,
+        forcingNames: data.forcing,
+        forcing: { ...noForcing, variables: data.forcing },
         stats: Object.fromEntries(features.map((feature) => [feature, { mean: 0, std: 1, min: -9, max: 9 }])),
         diffStats: Object.fromEntries(
           features.map((feature, i) => [
@@ -234,7 +236,9 @@ describe("training steps", () => {
       });
       const network = createNetwork(
         "halfunet",
-        numInputSteps * 2 + numStatics + 1,
+        (data.options.get("strategy") === "downscaling_only" ? 0 : numInputSteps * 2) +
+          numStatics +
+          data.forcing.length,
         2,
         Object.fromEntries(data.settings),
         [height, width],
@@ -247,7 +251,7 @@ describe("training steps", () => {
         const batch: ItemBatch = {
           inputs: named(parts.get("inputs")!, features),
           outputs: named(parts.get("outputs")!, features),
-          forcing: named(parts.get("forcing")!, ["f"]),
+          forcing: named(parts.get("forcing")!, data.forcing),
           times: { inputs: [], outputs: [] },
           batchSize: 2,
           numInputSteps,
