@@ -28,6 +28,7 @@ const char* kind_name(Kind kind) {
     case Kind::Device: return "Device";
     case Kind::Generator: return "Generator";
     case Kind::Complex: return "complex";
+    case Kind::Object: return "object of libtorch";
     default: return "unsupported type";
   }
 }
@@ -164,8 +165,17 @@ struct Reader {
       case Kind::Device: return c10::Device(string(value));
       case Kind::Generator: return generator(value);
       case Kind::Complex: return complex(value);
+      case Kind::Object: return object(value);
       default: throw AddonError("ERR_TORCH_ARGUMENT", "argument '" + argument.name + "' has a type that JavaScript cannot give; leave it out");
     }
+  }
+
+  c10::IValue object(napi_value value) const {
+    void* data = nullptr;
+    if (kind_of(value) != napi_external || napi_get_value_external(env, value, &data) != napi_ok || data == nullptr) refuse(value);
+    const auto& held = *static_cast<c10::IValue*>(data);
+    if (!held.isObject()) refuse(value, ", which was disposed");
+    return held;
   }
 
   template <class T, class Read>
@@ -251,6 +261,9 @@ napi_value from_ivalue(Instance& in, const c10::IValue& value, int32_t op) {
     object.Set("re", number.real());
     object.Set("im", number.imag());
     return object;
+  }
+  if (value.isObject()) {  // lives until JavaScript's collector finds it, or `dropObject`
+    return Napi::External<c10::IValue>::New(env, new c10::IValue(value), [](Napi::Env, c10::IValue* held) { delete held; });
   }
   if (value.isList()) {
     const auto list = value.toListRef();

@@ -17,7 +17,7 @@ std::string TypeSpec::text() const {
   std::string code = optional ? "?" : "";
   if (list) code += "[" + (fixed_length > 0 ? std::to_string(fixed_length) : std::string()) + ":";
   if (element_optional) code += "?";
-  code += "TifsbSdLmDGcX"[static_cast<int>(kind)];
+  code += "TifsbSdLmDGcOX"[static_cast<int>(kind)];
   return code;
 }
 
@@ -36,6 +36,7 @@ static Kind read_kind(const c10::TypePtr& type) {
     case c10::TypeKind::DeviceObjType: return Kind::Device;
     case c10::TypeKind::GeneratorType: return Kind::Generator;
     case c10::TypeKind::ComplexType: return Kind::Complex;
+    case c10::TypeKind::ClassType: return Kind::Object;  // such as the packed weights of mkldnn_prepacked
     default: break;
   }
 #if FOEHN_TORCH_AT_LEAST(2, 1)
@@ -200,6 +201,12 @@ Napi::Value one_operator(Instance& in, const Napi::CallbackInfo& info) {
   return id < 0 ? info.Env().Null() : describe_operator(in, id);
 }
 
+// dropObject(external): frees what an object of libtorch holds now, before the collector finds it
+Napi::Value drop_object(Instance&, const Napi::CallbackInfo& info) {
+  if (info[0].IsExternal()) *info[0].As<Napi::External<c10::IValue>>().Data() = c10::IValue();
+  return info.Env().Undefined();
+}
+
 // call(operator, …arguments in schema order). The hot path: plain Node-API, one reused stack per thread.
 napi_value call(napi_env env, napi_callback_info info) {
   static thread_local torch::jit::Stack stack;
@@ -288,6 +295,7 @@ void define_dispatch(Instance& in, Napi::Object& exports) {
   define<operator_names>(in, exports, "operatorNames");
   define<overloads>(in, exports, "overloads");
   define<one_operator>(in, exports, "operator");
+  define<drop_object>(in, exports, "dropObject");
   napi_value function = nullptr;
   napi_create_function(in.env, "call", NAPI_AUTO_LENGTH, call, &in, &function);
   exports.Set("call", Napi::Value(in.env, function));

@@ -13,7 +13,7 @@
 namespace foehn {
 
 enum class Kind : uint8_t {
-  Tensor, Int, Float, Scalar, Bool, Str, DType, Layout, MemoryFormat, Device, Generator, Complex, Unsupported
+  Tensor, Int, Float, Scalar, Bool, Str, DType, Layout, MemoryFormat, Device, Generator, Complex, Object, Unsupported
 };
 
 // One schema type: T, T?, T[], T?[] or T[]?.

@@ -9,6 +9,8 @@
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/csrc/jit/serialization/pickle.h>
 
+#include <map>
+
 #include "bind.h"
 #include "compat.h"
 #include "dispatch.h"
@@ -137,6 +139,52 @@ Napi::Value script_load(Instance& in, const Napi::CallbackInfo& info) {  // scri
   if (info[1].IsString()) device = c10::Device(std::string(info[1].As<Napi::String>()));
   in.scripts.push_back(std::make_unique<ScriptState>(torch::jit::load(path, device)));
   return Napi::Number::New(info.Env(), static_cast<double>(in.scripts.size() - 1));
+}
+
+// A dotted path below a module: "encoder.0" names two levels of children. Children that are missing are made.
+struct ScriptTree {
+  explicit ScriptTree(torch::jit::Module module) : root(std::move(module)) {}
+  torch::jit::Module root;
+  std::map<std::string, torch::jit::Module> children;
+
+  torch::jit::Module at(const std::string& path) {
+    if (path.empty()) return root;
+    auto known = children.find(path);
+    if (known != children.end()) return known->second;
+    const auto dot = path.rfind('.');
+    torch::jit::Module parent = at(dot == std::string::npos ? "" : path.substr(0, dot));
+    torch::jit::Module made(c10::QualifiedName("__torch__.foehn.Module"), root._ivalue()->compilation_unit(), /*shouldMangle=*/true);
+    made.register_attribute("training", c10::BoolType::get(), false);
+    parent.register_module(dot == std::string::npos ? path : path.substr(dot + 1), made);
+    children.emplace(path, made);
+    return made;
+  }
+};
+
+// scriptCompile(source of forward, [[dotted name, tensor handle, is a parameter]]) → module id
+Napi::Value script_compile(Instance& in, const Napi::CallbackInfo& info) {
+  auto unit = std::make_shared<torch::jit::CompilationUnit>();
+  ScriptTree tree(torch::jit::Module(c10::QualifiedName("__torch__.foehn.Network"), unit));
+  tree.root.register_attribute("training", c10::BoolType::get(), false);
+  auto tensors = info[1].As<Napi::Array>();
+  for (uint32_t i = 0; i < tensors.Length(); i++) {
+    auto entry = Napi::Value(tensors[i]).As<Napi::Array>();
+    const std::string name = Napi::Value(entry[0u]).As<Napi::String>();
+    const auto tensor = in.get(Napi::Value(entry[1u]).ToNumber().DoubleValue()).detach();
+    const auto dot = name.rfind('.');
+    auto owner = tree.at(dot == std::string::npos ? "" : name.substr(0, dot));
+    const auto leaf = dot == std::string::npos ? name : name.substr(dot + 1);
+    if (Napi::Value(entry[2u]).ToBoolean()) owner.register_parameter(leaf, tensor, /*is_buffer=*/false);
+    else owner.register_buffer(leaf, tensor);
+  }
+  tree.root.define(info[0].As<Napi::String>().Utf8Value());
+  in.scripts.push_back(std::make_unique<ScriptState>(tree.root));
+  return Napi::Number::New(info.Env(), static_cast<double>(in.scripts.size() - 1));
+}
+
+Napi::Value script_save(Instance& in, const Napi::CallbackInfo& info) {  // scriptSave(id, path)
+  script(in, info).module.save(info[1].As<Napi::String>().Utf8Value());
+  return info.Env().Undefined();
 }
 
 Napi::Value script_free(Instance& in, const Napi::CallbackInfo& info) {
@@ -268,6 +316,8 @@ Napi::Value pickle_save(Instance& in, const Napi::CallbackInfo& info) {
 void define_script(Instance& in, Napi::Object& exports) {
   define<script_load>(in, exports, "scriptLoad");
   define<script_free>(in, exports, "scriptFree");
+  define<script_compile>(in, exports, "scriptCompile");
+  define<script_save>(in, exports, "scriptSave");
   define<script_run>(in, exports, "scriptRun");
   define<script_run_async>(in, exports, "scriptRunAsync");
   define<script_parameters>(in, exports, "scriptParameters");

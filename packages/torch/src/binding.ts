@@ -1,4 +1,5 @@
 // Which overload is meant, and its arguments in schema order: positional first, then by name, as Python binds them.
+import { types } from "node:util";
 import { didYouMean, TorchError } from "./errors.js";
 import { TensorHandle } from "./handles.js";
 import { type Argument, fit, type Overload, typeText, valueText } from "./schema.js";
@@ -23,7 +24,8 @@ function isOptions(value: unknown): value is Options {
   if (typeof value !== "object" || value === null || value instanceof TensorHandle || Array.isArray(value))
     return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return (prototype === Object.prototype || prototype === null) && !("re" in value && "im" in value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  return !("re" in value && "im" in value) && !types.isExternal(value);
 }
 
 // Why an overload does not fit, as a negative number, because this is on the way of every call: reason + 8 × argument.

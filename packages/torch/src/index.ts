@@ -22,4 +22,12 @@ export type { Complex, Scalar } from "./schema.js";
 export { dispose, type HoldsTensors, keep, scope, scopeAsync, tensorsOf } from "./scope.js";
 export * from "./system.js";
 export { type BackwardOptions, type NestedNumbers, Tensor, type ToOptions } from "./tensor.js";
-export { Graph, GraphRunner, type Traceable, type TraceOptions, trace } from "./trace/index.js";
+export {
+  type Fusions,
+  fuseForInference,
+  Graph,
+  GraphRunner,
+  type Traceable,
+  type TraceOptions,
+  trace,
+} from "./trace/index.js";

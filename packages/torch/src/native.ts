@@ -58,6 +58,7 @@ export interface Native {
   operatorNames(): string[];
   overloads(name: string): NativeOperator[];
   operator(name: string): NativeOperator | null;
+  dropObject(object: unknown): void;
   call(id: number, ...args: unknown[]): unknown;
   // handles
   release(handle: number): boolean;
@@ -146,6 +147,8 @@ export interface Native {
   // TorchScript and pickles
   scriptLoad(path: string, device: string | null): number;
   scriptFree(module: number): void;
+  scriptCompile(source: string, tensors: readonly (readonly [string, number, boolean])[]): number;
+  scriptSave(module: number, path: string): void;
   scriptRun(module: number, method: string, args: readonly Tagged[]): Tagged;
   scriptRunAsync(module: number, method: string, args: readonly Tagged[]): Promise<Tagged>;
   scriptParameters(module: number): [string, number][];

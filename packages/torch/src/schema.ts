@@ -1,7 +1,8 @@
 // Operator schemas as the native half describes them, made ready for choosing an overload and converting arguments.
 // A type code is: "?" when optional, "[" N ":" for a list (N where a single value may stand for all), "?" when elements are
 // optional, then one letter: T tensor, i int, f float, s scalar, b bool, S string, d dtype, L layout, m memory format,
-// D device, G generator, c complex, X something JavaScript cannot give.
+// D device, G generator, c complex, O object of a class of libtorch, X something JavaScript cannot give.
+import { types } from "node:util";
 import { dtypeCode, formatCode, isDType, isLayout, isMemoryFormat, layoutCode } from "./dtype.js";
 import { TensorHandle } from "./handles.js";
 import type { NativeOperator } from "./native.js";
@@ -134,6 +135,8 @@ function fitsOne(kind: string, value: unknown): boolean {
       return value instanceof GeneratorHandle;
     case "c":
       return typeof value === "number" || isComplex(value);
+    case "O":
+      return types.isExternal(value);
     default:
       return false;
   }
@@ -189,6 +192,7 @@ const KIND_NAMES: Readonly<Record<string, string>> = {
   D: "device",
   G: "Generator",
   c: "complex",
+  O: "object of libtorch",
   X: "?",
 };
 

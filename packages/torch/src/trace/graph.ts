@@ -1,7 +1,9 @@
 // The graph that a trace gives: operator calls in the order of their execution, each value assigned once. In-place calls have
 // become ordinary ones (a node remembers which), and sizes are numbers or multiples of the batch size. How it is recorded: record.ts.
+import { types } from "node:util";
 import type { DType } from "../dtype.js";
 import { TensorHandle } from "../handles.js";
+import { native } from "../native.js";
 import type { Overload } from "../schema.js";
 import { dispose } from "../scope.js";
 import type { Tensor } from "../tensor.js";
@@ -101,6 +103,9 @@ export class Node {
 
 /** A traced forward. Free what it owns with `dispose`; parameters and buffers of the module stay the module's. */
 export class Graph implements Disposable {
+  /** Objects of libtorch that nodes use, such as packed weights. */
+  readonly objects: object[] = [];
+
   constructor(
     readonly inputs: Value[],
     public outputs: Value[],
@@ -153,6 +158,7 @@ export class Graph implements Disposable {
 
   dispose(): void {
     dispose(this.owned);
+    for (const object of this.objects) native.dropObject(object);
   }
 
   [Symbol.dispose](): void {
@@ -175,5 +181,6 @@ function argumentText(arg: NodeArgument): string {
   if (Array.isArray(arg)) return `[${arg.map(argumentText).join(", ")}]`;
   if (typeof arg === "string") return JSON.stringify(arg);
   if (arg instanceof TensorHandle) return "Tensor";
+  if (types.isExternal(arg)) return "<object>";
   return String(arg);
 }
