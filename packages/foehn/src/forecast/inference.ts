@@ -5,12 +5,14 @@
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import { ConfigError, ModelError, NumericalError } from "../core/errors.js";
+import type { Logger } from "../core/log.js";
 import { formatDuration, formatTime } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import { prognosticFeatures } from "../datasets/features.js";
 import type { Grid } from "../grid/grid.js";
 import type { Package } from "../hub/package.js";
 import type { Network } from "../models/network.js";
+import { type PreparedForward, prepareForInference } from "../models/prepare-inference.js";
 import type { Source } from "../sources/source.js";
 import { inLayoutOf, inNetworkLayout, onGridAgain } from "../training/network-layout.js";
 import { type Precision, type PrecisionName, resolvePrecision, withPrecision } from "../training/precision.js";
@@ -62,6 +64,8 @@ export interface InferenceOptions {
   readonly forcingSource?: Source | undefined;
   /** Gives the state on the border at every valid time, for a model trained with forced borders; without it the border is free. */
   readonly borderSource?: Source | undefined;
+  /** Told how the network's forward was prepared. Default: nobody. */
+  readonly logger?: Logger | undefined;
 }
 
 /** A network as a TimeLoop; see the top of this file. Dispose it to free its static tensors; the network stays the caller's. */
@@ -79,6 +83,7 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
   readonly notes: readonly string[];
   readonly #parts: InferenceParts;
   readonly #context: RolloutContext;
+  readonly #prepared: PreparedForward;
   /** (F) each, on the device: all features, prognostic ones first. */
   readonly #mean: Tensor;
   readonly #std: Tensor;
@@ -115,6 +120,8 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     this.#mean = torch.keep(stats("mean"));
     this.#std = torch.keep(stats("std"));
     network.eval();
+    const { precision, device } = this;
+    this.#prepared = prepareForInference(network, { precision, device, logger: options.logger });
   }
 
   /** Opens a package's network. The network is freed together with the Inference. */
@@ -177,6 +184,7 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#prepared.dispose();
     this.#context.dispose();
     this.#mean.dispose();
     this.#std.dispose();
@@ -277,11 +285,12 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
   /** The normalised state one step later, and its physical fields as (B, F, H, W). */
   #step(history: readonly PastState[], known: KnownAhead): readonly [Tensor, Tensor] {
     const { forcing, before, border } = known;
+    const model = { ...this.#context.model, network: this.#prepared };
     return torch.inferenceMode(() =>
       torch.scope(() => {
         const masks = [...history.map((past) => past.mask), forcing.mask].filter((mask) => mask !== undefined);
         const { state, prediction } = withPrecision(this.precision, this.device, () =>
-          advance(this.#context.model, {
+          advance(model, {
             previousStates: history.map((past) => past.state),
             forcing: forcing.values,
             startForcing: before?.values,

@@ -18,7 +18,8 @@ export interface KnownBorder {
 
 /** What stays the same from step to step. */
 export interface StepModel {
-  readonly network: Network;
+  /** A network, or what stands for it in a forecast. */
+  readonly network: Pick<Network, "forward">;
   readonly strategy: Strategy;
   readonly features: ModelFeatures;
   /** (H, W, S) or (B, H, W, S). */
