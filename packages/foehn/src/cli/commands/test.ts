@@ -73,14 +73,24 @@ correlation by variable and lead over all interior points, beside persistence.
     )
     .action(
       run(async (console, flags: Flags, path: string) => {
-        const [{ testRun }, { formatScoreTable }] = await Promise.all([
+        const [{ testRun }, { Trackers }, { formatScoreTable }] = await Promise.all([
           import("../../training/test-run.js"),
+          import("../../tracking/trackers.js"),
           import("../../scores/table.js"),
           import("../../plots/observers/builtin.js"),
         ]);
         const { onlyPlots } = flags;
         const progress = console.progress();
-        const result = await withInterrupt((signal) => testRun(path, flags, { signal, progress }));
+        const trackers = await Trackers.ofTest(path, { progress });
+        let reason: "completed" | "failed" = "failed";
+        let result: Awaited<ReturnType<typeof testRun>>;
+        try {
+          result = await withInterrupt((signal) => testRun(path, flags, { signal, progress, callbacks: [trackers] }));
+          reason = "completed";
+        } finally {
+          await trackers.onEnd({ runDir: path, reason });
+          await trackers.close();
+        }
         const { scores, files } = result;
         const folder = relative(process.cwd(), result.path) || result.path;
         const lines = [

@@ -27,6 +27,8 @@ export interface MlflowOptions {
   readonly uri: string;
   /** Name of the experiment; made when it is not there. Default `foehn`. */
   readonly experiment?: string | undefined;
+  /** What the run is called; default the name of its folder. */
+  readonly run?: RunName | undefined;
   /** The run that this one is nested in, made when it is not there: a campaign, or the training that a test belongs to. */
   readonly parent?: RunName | undefined;
   /** Registers the package as a version of this model. */
@@ -66,7 +68,7 @@ export class MlflowTracker implements TrainingCallback {
     sender.push({
       kind: "start",
       experiment: this.#options.experiment ?? "foehn",
-      run: { id: basename(runDir), name: basename(runDir) },
+      run: this.#options.run ?? { id: basename(runDir), name: basename(runDir) },
       parent: this.#options.parent,
       time,
       // MLflow keeps the first value of a parameter for good, so a resumed run does not say them again.

@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { TrainingStart } from "../../training/callbacks.js";
+import "../../plots/observers/builtin.js";
+import { testRun } from "../../training/test-run.js";
 import { train } from "../../training/train.js";
 import { Trackers } from "../trackers.js";
 import { MlflowClient } from "./client.js";
@@ -243,7 +245,7 @@ describe("Trackers", () => {
     expect(existsSync(join(runs, "runs"))).toBe(false);
   });
 
-  it("follow a real training while the server fails", async () => {
+  it("follow a real training while the server fails, nested in its campaign, and then its test", async () => {
     const mlflow = await server();
     mlflow.faults.push(500, "reset", "lost-answer", 503);
     const trackers = new Trackers();
@@ -253,6 +255,7 @@ describe("Trackers", () => {
         model_settings: { num_filters: 4 },
         trackers: ["tensorboard", "mlflow"],
         mlflow_uri: mlflow.uri,
+        campaign_name: "spring",
         runs_dir: folder(),
         epochs: 1,
         limit_train_batches: 2,
@@ -263,11 +266,21 @@ describe("Trackers", () => {
     );
     result.network.dispose();
     await trackers.close();
-    const [run] = mlflow.runs;
+    const [campaign, run] = mlflow.runs;
+    expect(campaign!.info.run_name).toBe("spring");
     expect(run!.info.run_name).toBe(basename(result.runDir));
     expect(lossesOf(run!)).toHaveLength(2);
     expect(run!.info.status).toBe("FINISHED");
     expect(existsSync(join(result.runDir, "tensorboard"))).toBe(true);
+
+    const follower = await Trackers.ofTest(result.runDir);
+    await testRun(result.runDir, { observers: ["state_error"] }, { callbacks: [follower] });
+    await follower.onEnd({ runDir: result.runDir, reason: "completed" });
+    await follower.close();
+    const test = mlflow.runs[2]!;
+    expect(test.tags["mlflow.parentRunId"]).toBe(run!.info.run_id);
+    expect(test.metrics.map((metric) => metric.key)).toContainEqual(expect.stringMatching(/^test_/));
+    expect([...mlflow.artifacts.keys()]).toContainEqual(expect.stringMatching(/run2.*\.png$/));
   });
 });
 
