@@ -41,6 +41,12 @@ export const verbs: readonly Verb[] = [
     load: () => import("./commands/test.js"),
   },
   {
+    name: "runs",
+    group: "Model building",
+    summary: "list, show or compare the runs of foehn train",
+    load: () => import("./commands/runs.js"),
+  },
+  {
     name: "package",
     group: "Packages",
     summary: "make, show or verify the package of a trained model",

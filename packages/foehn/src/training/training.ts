@@ -17,6 +17,7 @@ import { MetricsLog } from "./metrics-log.js";
 import type { ChosenObserver } from "./observer.js";
 import type { TrainOptions } from "./options.js";
 import type { Precision } from "./precision.js";
+import { writeRunStatus } from "./run-status.js";
 import { addToMean, initialState, type TrainingState, takeMean } from "./state.js";
 import { reportTimes } from "./step-times.js";
 import { type TestResult, testNetwork } from "./test-pass.js";
@@ -95,6 +96,7 @@ export class Training {
     const metricsPath = join(runDir, "metrics.jsonl");
     let reason: TrainingEnd["reason"] = "failed";
     try {
+      writeRunStatus(runDir);
       if (checkpoint !== null) {
         this.#state = { ...initialState(), ...checkpoint.state };
         this.#learner.restore(checkpoint);
@@ -117,7 +119,16 @@ export class Training {
     } finally {
       this.#log?.close();
       this.#learner.dispose();
+      this.#endStatus(reason);
       await this.#tell((callback) => callback.onEnd?.({ runDir, reason }));
+    }
+  }
+
+  #endStatus(reason: TrainingEnd["reason"]): void {
+    try {
+      writeRunStatus(this.#input.runDir, reason);
+    } catch {
+      // A full disk has been reported by what failed before; without the process, "running" means interrupted.
     }
   }
 

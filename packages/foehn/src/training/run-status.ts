@@ -1,0 +1,71 @@
+// status.json of a run folder: whether somebody works on it now, and how it ended. A process that was killed leaves "running"
+// behind; whether it still lives is asked of the system, on the machine where it ran.
+
+import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { atomicWriteSync } from "../core/files.js";
+import { formatTime } from "../core/time.js";
+import type { TrainingEnd } from "./callbacks.js";
+
+/** How a run stands. `interrupted` can go on with `--resume`. */
+export type RunState = "running" | "finished" | "interrupted" | "failed";
+
+const fileName = "status.json";
+
+const statusSchema = z.looseObject({
+  state: z.enum(["running", "finished", "interrupted", "failed"]),
+  /** Why it ended; null while it runs. */
+  reason: z.string().nullable(),
+  pid: z.number(),
+  host: z.string(),
+  updated: z.string(),
+});
+
+/** Contents of status.json. */
+export type RunStatus = Readonly<z.output<typeof statusSchema>>;
+
+const states: Readonly<Record<TrainingEnd["reason"], RunState>> = {
+  completed: "finished",
+  "early-stopping": "finished",
+  interrupted: "interrupted",
+  failed: "failed",
+};
+
+/** Writes it: when work begins, without a reason; when it ends, with one. @throws StorageError */
+export function writeRunStatus(runDir: string, reason: TrainingEnd["reason"] | null = null): void {
+  const status: RunStatus = {
+    state: reason === null ? "running" : states[reason],
+    reason,
+    pid: process.pid,
+    host: hostname(),
+    updated: formatTime(Math.floor(Date.now() / 1000)),
+  };
+  atomicWriteSync(join(runDir, fileName), `${JSON.stringify(status, null, 1)}\n`);
+}
+
+/** How a run stands; undefined where the folder does not say. A "running" one whose process is gone was interrupted. */
+export function readRunState(runDir: string): RunState | undefined {
+  const path = join(runDir, fileName);
+  if (!existsSync(path)) return undefined;
+  let status: RunStatus;
+  try {
+    status = statusSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch {
+    return undefined; // damaged: what else is in the folder must tell
+  }
+  if (status.state !== "running") return status.state;
+  // On another machine nobody can be asked: believe the file.
+  return status.host !== hostname() || isAlive(status.pid) ? "running" : "interrupted";
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives, and belongs to somebody else.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
