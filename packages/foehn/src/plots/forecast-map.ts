@@ -65,7 +65,7 @@ export function drawForecastMap(data: ForecastMapData, options: ForecastMapOptio
         barLabel: withUnits("Error", units),
       });
     }
-    caption = errorCaption(summariseError(grid, forecast, truth), units);
+    caption = errorCaption(summariseError(grid, forecast, truth, options.borderSize), units);
   }
   const model = options.model === undefined ? "" : `, ${options.model}`;
   return mapPage({
@@ -120,17 +120,17 @@ export function drawErrorMap(data: ErrorMapData): Figure {
   });
 }
 
-/** RMSE, bias and largest absolute error, each cell weighted by its area. */
-export function summariseError(grid: Grid, forecast: Float32Array, truth: Float32Array): ErrorSummary {
+/** RMSE, bias and largest absolute error, each cell weighted by its area, without the frame of `border` cells. */
+export function summariseError(grid: Grid, forecast: Float32Array, truth: Float32Array, border = 0): ErrorSummary {
   const weights = areaWeights(grid);
   const [ny, nx] = grid.shape;
   let sum = 0;
   let squares = 0;
   let total = 0;
   let largest = 0;
-  for (let i = 0; i < ny; i++) {
+  for (let i = border; i < ny - border; i++) {
     const weight = weights[i]!;
-    for (let j = 0; j < nx; j++) {
+    for (let j = border; j < nx - border; j++) {
       const error = forecast[i * nx + j]! - truth[i * nx + j]!;
       if (!Number.isFinite(error)) continue;
       sum += weight * error;

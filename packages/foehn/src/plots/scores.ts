@@ -2,7 +2,7 @@
 // `foehn score --json` prints; how the numbers come about is not decided here.
 import * as Plot from "@observablehq/plot";
 import { createFigure, type Figure } from "./figure.js";
-import { legend } from "./legend.js";
+import { legend, legendExtraHeight } from "./legend.js";
 import { plotPanel, series } from "./plot-panel.js";
 import { document, group, ink, text } from "./svg.js";
 import { fitText } from "./text-width.js";
@@ -57,27 +57,58 @@ const headingHeight = 20;
  * @throws RangeError when the table has no such metric or no variables
  */
 export function drawScoreByLead(table: ScoreTableData, options: ScoreFigureOptions = {}): Figure {
+  return drawScoreComparison([{ name: options.modelName ?? "model", table }], options);
+}
+
+/** One of several forecasters in a figure. */
+export interface ScoredModel {
+  readonly name: string;
+  readonly table: ScoreTableData;
+}
+
+/**
+ * Draws a metric of several models by lead time, one panel per variable, with the persistence of the first that has it. A variable or
+ * lead that a model does not have leaves a gap in its curve.
+ * @throws RangeError when a model has no such metric, or there are no variables
+ */
+export function drawScoreComparison(models: readonly ScoredModel[], options: ScoreFigureOptions = {}): Figure {
   const metric = options.metric ?? "rmse";
-  const variables = options.variables ?? table.variables;
-  const values = table.model[metric];
-  if (!values || variables.length === 0) throw new RangeError(`the score table has no ${metric} to draw`);
+  const variables = options.variables ?? [...new Set(models.flatMap(({ table }) => table.variables))];
+  const without = models.find(({ table }) => !table.model[metric]);
+  if (without || variables.length === 0 || models.length === 0) {
+    const of = without && models.length > 1 ? ` of ${without.name}` : "";
+    throw new RangeError(`the score table${of} has no ${metric} to draw`);
+  }
+  const units = Object.assign({}, ...models.map(({ table }) => table.units ?? {}).reverse()) as Record<string, string>;
+  const curves: Curve[] = models.map(({ name, table }, i) => ({
+    name,
+    leads: table.lead_hours,
+    values: table.model[metric]!,
+    colour: modelColours[i % modelColours.length]!,
+    isReference: false,
+  }));
+  const compared = models.find(({ table }) => table.persistence?.[metric]);
+  if (compared) {
+    const { lead_hours: leads, persistence } = compared.table;
+    const look = { name: "persistence", colour: series.grey, isReference: true };
+    curves.push({ leads, values: persistence![metric]!, ...look });
+  }
   const layout = panelLayout(variables.length);
   const width = 2 * margin + layout.columns * layout.width + (layout.columns - 1) * 16;
+  const entries = curves.map(({ name, colour, isReference }) => ({ name, colour, dashed: isReference, dot: true }));
   const parts: string[] = [];
-  let top = 74;
+  let top = 74 + legendExtraHeight(entries, width - 2 * margin);
   variables.forEach((variable, i) => {
     const column = i % layout.columns;
     if (i > 0 && column === 0) top += layout.height + headingHeight + 12;
     const x = margin + column * (layout.width + 16);
-    const heading = headingOf(variable, metric, { ...options, units: options.units ?? table.units ?? {} });
+    const heading = headingOf(variable, metric, { ...options, units: options.units ?? units });
     parts.push(text(x + 4, top + 12, fitText(heading, 12.5, layout.width - 8, true), { size: 12.5, bold: true }));
-    parts.push(group(x, top + headingHeight, scorePanel(table, metric, variable, layout)));
+    parts.push(group(x, top + headingHeight, scorePanel(curves, metric, variable, layout)));
   });
-  const persistence = table.persistence?.[metric];
-  const key = [{ name: options.modelName ?? "model", colour: series.blue, dot: true }];
-  const reference = { name: "persistence", colour: series.grey, dashed: true, dot: true };
-  const entries = persistence ? [...key, reference] : key;
-  const dates = table.n_dates === undefined ? "" : `, ${table.n_dates} forecast${table.n_dates === 1 ? "" : "s"}`;
+  const counts = new Set(models.map(({ table }) => table.n_dates));
+  const [count] = counts;
+  const dates = counts.size > 1 || count === undefined ? "" : `, ${count} forecast${count === 1 ? "" : "s"}`;
   const title = fitText(options.title ?? `${metricNames[metric]} by lead time${dates}`, 16, width - 2 * margin, true);
   const height = top + headingHeight + layout.height + 12;
   const svg = document(
@@ -85,11 +116,24 @@ export function drawScoreByLead(table: ScoreTableData, options: ScoreFigureOptio
     height,
     title,
     text(margin, 27, title, { size: 16, bold: true }),
-    group(margin, 52, legend(entries)),
+    group(margin, 52, legend(entries, width - 2 * margin)),
     ...parts,
   );
   return createFigure(svg, width, height);
 }
+
+/** One line in every panel. */
+interface Curve {
+  readonly name: string;
+  readonly leads: readonly number[];
+  readonly values: Readonly<Record<string, readonly number[]>>;
+  readonly colour: string;
+  /** Drawn dashed and below the others. */
+  readonly isReference: boolean;
+}
+
+/** Okabe–Ito, the most different ones first. */
+const modelColours = [series.blue, series.vermilion, series.green, "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 
 /** Sizes of panels on a page: one is wide, twenty are small; between 1 and 4 columns, rows as needed. */
 export function panelLayout(count: number): {
@@ -112,20 +156,23 @@ function headingOf(variable: string, metric: Metric, options: ScoreFigureOptions
 }
 
 function scorePanel(
-  table: ScoreTableData,
+  curves: readonly Curve[],
   metric: Metric,
   variable: string,
   layout: { width: number; height: number },
 ): string {
-  const model = pointsOf(table.lead_hours, table.model[metric]?.[variable]);
-  const persistence = pointsOf(table.lead_hours, table.persistence?.[metric]?.[variable]);
-  const leads = leadAxis(table.lead_hours, layout.width);
+  // References lie below.
+  const lines = [...curves]
+    .sort((a, b) => Number(b.isReference) - Number(a.isReference))
+    .map((curve) => ({ ...curve, points: pointsOf(curve.leads, curve.values[variable]) }));
+  const allLeads = [...new Set(lines.flatMap((line) => line.leads))].sort((a, b) => a - b);
+  const leads = leadAxis(allLeads, layout.width);
   const y = valueAxis(
     metric,
-    [...model, ...persistence].map((p) => p.value),
+    lines.flatMap((line) => line.points.map((p) => p.value)),
     layout.height,
   );
-  const dots = model.length <= 24;
+  const dots = allLeads.length <= 24;
   const channels = { x: "lead", y: "value" } as const;
   return plotPanel({
     width: layout.width,
@@ -139,13 +186,18 @@ function scorePanel(
     marks: [
       Plot.gridY(y.ticks, { stroke: ink.grid, strokeOpacity: 1 }),
       Plot.ruleY([metric === "acc" ? Math.max(0, y.domain[0]) : 0], { stroke: ink.frame, strokeWidth: 0.8 }),
-      Plot.line(persistence, { ...channels, stroke: series.grey, strokeWidth: 1.8, strokeDasharray: "5,3" }),
-      Plot.line(model, { ...channels, stroke: series.blue, strokeWidth: 2.2 }),
+      ...lines.map(({ points, colour, isReference }) =>
+        Plot.line(points, {
+          ...channels,
+          stroke: colour,
+          strokeWidth: isReference ? 1.8 : 2.2,
+          ...(isReference && { strokeDasharray: "5,3" }),
+        }),
+      ),
       ...(dots
-        ? [
-            Plot.dot(persistence, { ...channels, fill: series.grey, r: 2.2 }),
-            Plot.dot(model, { ...channels, fill: series.blue, r: 2.8 }),
-          ]
+        ? lines.map(({ points, colour, isReference }) =>
+            Plot.dot(points, { ...channels, fill: colour, r: isReference ? 2.2 : 2.8 }),
+          )
         : []),
       Plot.axisX(leads.ticks, {
         label: "lead time (h)",

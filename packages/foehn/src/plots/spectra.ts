@@ -85,6 +85,7 @@ function densityUnits(units: string): string {
   return /^[A-Za-z%°]+$/.test(pretty) ? `${pretty}² km` : `(${pretty})² km`;
 }
 
+/** Both as log₁₀: Plot's own logarithmic axes hide labels that were asked for. */
 interface Point {
   readonly wavelength: number;
   readonly value: number;
@@ -97,14 +98,18 @@ function panel(
 ): string {
   // A ring without power has no logarithm: the curve has a gap there.
   const points = (values: readonly number[]): Point[] =>
-    wavelengths.map((wavelength, i) => ({ wavelength, value: values[i]! > 0 ? values[i]! : Number.NaN }));
+    wavelengths.map((wavelength, i) => ({
+      wavelength: Math.log10(wavelength),
+      value: values[i]! > 0 ? Math.log10(values[i]!) : Number.NaN,
+    }));
   const last = feature.leads.at(-1)!;
   const curves = feature.leads.map(({ prediction }) => points(prediction));
   const truth = points(last.truth);
   const values = [...truth, ...curves.flat()].map((p) => p.value).filter(Number.isFinite);
   const y = decadeAxis(values, layout.height);
   const [long, short] = [wavelengths[0]!, wavelengths.at(-1)!];
-  const xTicks = wavelengthTicks(short, long, layout.width);
+  const xTicks = wavelengthTicks(short, long, layout.width).map(Math.log10);
+  const domain = long > short ? [Math.log10(long), Math.log10(short)] : [Math.log10(long * 1.5), Math.log10(long / 1.5)];
   const channels = { x: "wavelength", y: "value" } as const;
   return plotPanel({
     width: layout.width,
@@ -113,8 +118,8 @@ function panel(
     marginRight: 14,
     marginTop: 8,
     marginBottom: 38,
-    x: { type: "log", domain: long > short ? [long, short] : [long * 1.5, long / 1.5], axis: null },
-    y: { type: "log", domain: y.domain, axis: null },
+    x: { domain, axis: null },
+    y: { domain: y.domain, axis: null },
     marks: [
       Plot.gridY(y.ticks, { stroke: ink.grid, strokeOpacity: 1 }),
       Plot.gridX(xTicks, { stroke: ink.grid, strokeOpacity: 0.6 }),
@@ -128,28 +133,26 @@ function panel(
         label: "wavelength (km)",
         labelAnchor: "center",
         labelArrow: "none",
-        tickFormat: (t: number) => String(t),
+        tickFormat: (t: number) => String(Number((10 ** t).toPrecision(2))),
       }),
     ],
   });
 }
 
-/** Whole powers of ten, thinned to what the height has room for. */
-function decadeAxis(values: readonly number[], height: number) {
-  const low = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const high = values.reduce((a, b) => Math.max(a, b), 0);
-  if (!(high > 0)) return { domain: [0.1, 10] as const, ticks: [1] };
-  const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high) + 1e-9)];
+/** Whole powers of ten (as exponents), thinned to what the height has room for. */
+function decadeAxis(exponents: readonly number[], height: number) {
+  if (exponents.length === 0) return { domain: [-1, 1] as const, ticks: [0] };
+  const from = Math.floor(exponents.reduce((a, b) => Math.min(a, b)));
+  const to = Math.max(from + 1, Math.ceil(exponents.reduce((a, b) => Math.max(a, b)) - 1e-9));
   const every = Math.ceil((to - from) / Math.max(1, Math.floor((height - 46) / 22)));
   const ticks: number[] = [];
-  for (let power = from; power <= to; power += every) ticks.push(Number(`1e${power}`));
-  return { domain: [Number(`1e${from}`), Number(`1e${Math.max(to, from + 1)}`)] as const, ticks };
+  for (let power = from; power <= to; power += every) ticks.push(power);
+  return { domain: [from, to] as const, ticks };
 }
 
 const superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
-function powerOfTen(tick: number): string {
-  const power = Math.round(Math.log10(tick));
+function powerOfTen(power: number): string {
   const digits = [...String(Math.abs(power))].map((digit) => superscripts[Number(digit)]).join("");
   return `10${power < 0 ? "⁻" : ""}${digits}`;
 }

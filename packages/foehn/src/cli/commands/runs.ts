@@ -162,7 +162,7 @@ function comparisonText(runs: readonly RunSummary[], comparison: RunComparison):
     "",
     ...(differences.length === 0 ? ["the options are the same"] : [table([["option", ...letters], ...differences])]),
     "",
-    numberTable([scoreHeader, ...scores], 2),
+    numberTable([scoreHeader, ...scores], 1),
   ].join("\n");
 }
 
