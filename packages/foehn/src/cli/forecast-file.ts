@@ -75,6 +75,52 @@ export async function readForecast(path: string, options: ForecastFileOptions): 
   }
 }
 
+/** Forecasts of one variable at the times that all of them have. */
+export interface ComparedForecasts extends Omit<ForecastFields, "frames"> {
+  readonly frames: readonly {
+    readonly validTime: number;
+    /** Where all forecasts began at the same time. */
+    readonly leadHours: number | undefined;
+    readonly truth: Float32Array | undefined;
+    readonly forecasts: readonly Float32Array[];
+  }[];
+}
+
+/** @throws as `readForecast`; DataError when the forecasts are on different grids or have no valid time in common */
+export async function readForecasts(
+  paths: readonly string[],
+  options: Omit<ForecastFileOptions, "lead">,
+): Promise<ComparedForecasts> {
+  const all: ForecastFields[] = [];
+  for (const [i, path] of paths.entries()) {
+    // The first decides the variable, and reads the truth for all.
+    const variable = all[0]?.variable ?? options.variable;
+    all.push(await readForecast(path, { variable, lead: "all", truth: i === 0 ? options.truth : undefined }));
+    if (sameGrid(all[0]!.grid, all[i]!.grid)) continue;
+    throw new DataError(`${path} is on another grid than ${paths[0]}`, { hint: "interpolate one to the other first" });
+  }
+  const { frames: first, ...field } = all[0]!;
+  const frames = first.flatMap((frame) => {
+    const same = all.map(({ frames }) => frames.find(({ validTime }) => validTime === frame.validTime));
+    if (same.some((found) => found === undefined)) return [];
+    const isShared = same.every((found) => found!.leadHours === frame.leadHours);
+    return [
+      {
+        validTime: frame.validTime,
+        leadHours: isShared ? frame.leadHours : undefined,
+        truth: frame.truth,
+        forecasts: same.map((found) => found!.forecast),
+      },
+    ];
+  });
+  if (frames.length === 0) {
+    throw new DataError(`the forecasts have no valid time in common: ${paths.join(", ")}`, {
+      hint: "choose forecasts of the same days",
+    });
+  }
+  return { ...field, frames };
+}
+
 function chooseTimes(times: readonly number[], lead: number | "last" | "all"): readonly number[] {
   if (lead === "all") return times;
   if (lead === "last") return times.slice(-1);

@@ -1,6 +1,7 @@
 // What a report says about a run, collected from the run folder, its package, scores and a forecast. The page is plots/report.ts.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { formatDuration } from "../core/time.js";
 import { describeGrid } from "../grid/grid.js";
@@ -12,6 +13,7 @@ import { drawScoreByLead, type ScoreTableData } from "../plots/scores.js";
 import { drawTrainingCurve } from "../plots/training-curve.js";
 import { readDatasetRecord } from "../training/dataset-record.js";
 import { readRunFolder } from "../training/run-folder.js";
+import { completeTests } from "../training/run-summary.js";
 import type { ForecastFields } from "./forecast-file.js";
 import { readRunMetrics } from "./run-files.js";
 
@@ -23,8 +25,10 @@ export interface RunReportParts {
   readonly package?: string | undefined;
   /** Commands that do it again, in order. */
   readonly commands?: readonly string[] | undefined;
-  /** False for fields that lie on no map of this Earth. */
+  /** False for fields that lie on no map of this Earth. Default: what the run's data say. */
   readonly coastlines?: boolean | undefined;
+  /** Also the figures that observers left in the run folder. Default false. */
+  readonly withFigures?: boolean | undefined;
 }
 
 /** Collects the report of a run. @throws StorageError when the folder is no run */
@@ -60,7 +64,10 @@ export async function runReport(runDir: string, parts: RunReportParts = {}): Pro
     settings: { ...options },
     history,
     units: Object.fromEntries(info.features.map((f) => [f.name, f.units])),
-    figures: figures(history, parts),
+    figures: [
+      ...figures(history, { coastlines: info.isOfThisEarth, ...parts }),
+      ...(parts.withFigures ? await observedFigures(runDir) : []),
+    ],
     provenance: { ...provenance },
     ...(packagePath === undefined ? {} : { package: await packageFacts(packagePath) }),
     ...(parts.scores === undefined ? {} : { scores: parts.scores }),
@@ -73,6 +80,39 @@ async function packageFacts(path: string): Promise<Record<string, unknown>> {
   const pkg = await openPackage(path);
   const files = Object.entries(pkg.manifest.files ?? {}).map(([name, { sha256 }]) => [`sha256 of ${name}`, sha256]);
   return { name: pkg.name, version: pkg.manifest.version, folder: pkg.path, ...Object.fromEntries(files) };
+}
+
+/** Most figures of one kind in a report: a page of two hundred maps is not read. */
+const maxOfAKind = 8;
+
+/** The figures of the latest test, else of the last validation that drew: one sample at its last lead, animations, spectra. */
+async function observedFigures(runDir: string): Promise<ReportFigure[]> {
+  const test = completeTests(runDir).at(-1);
+  const validations = join(runDir, "figures", "val");
+  const epoch = existsSync(validations) ? readdirSync(validations).sort().at(-1) : undefined;
+  const folder = test !== undefined ? join(runDir, test) : epoch === undefined ? undefined : join(validations, epoch);
+  if (folder === undefined) return [];
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => name.replaceAll("\\", "/"));
+  const lastLeads = new Map(
+    names
+      .filter((name) => /_?lead_\d+\.png$/.test(name))
+      .sort()
+      .map((name) => [name.replace(/lead_\d+\.png$/, ""), name]),
+  );
+  const maps = [...lastLeads.values()].filter((name) => /^prediction\/.*sample_1_/.test(name));
+  const animations = names.filter((name) => /sample_1\.gif$/.test(name)).sort();
+  const chosen: [string, string][] = [
+    ...names.filter((name) => name === "spectra.png").map((name): [string, string] => ["Power spectra", name]),
+    ...[...lastLeads.values()]
+      .filter((name) => name.startsWith("spatial_error/"))
+      .map((name): [string, string] => ["Where errors gather, at the last lead", name]),
+    ...maps.slice(0, maxOfAKind).map((name): [string, string] => [`Forecast and truth: ${name.split("/")[1]}`, name]),
+    ...animations.slice(0, maxOfAKind).map((name): [string, string] => [`Animation: ${name.split("/")[1]}`, name]),
+  ];
+  const from = test ?? `validation, ${epoch}`;
+  return Promise.all(
+    chosen.map(async ([title, name]) => ({ title, caption: from, figure: await readFile(join(folder, name)) })),
+  );
 }
 
 function figures(history: ReturnType<typeof readRunMetrics>, parts: RunReportParts): ReportFigure[] {

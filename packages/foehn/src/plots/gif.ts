@@ -59,35 +59,42 @@ const { GIFEncoder, applyPalette, quantize } = createRequire(import.meta.url)("g
 /** Draws the frames as an endlessly repeating GIF. @throws RangeError without frames or when a field does not fit the grid */
 export function forecastGif(data: ForecastGifData, options: GifOptions = {}): Uint8Array {
   const { grid, variable, units, frames } = data;
-  if (frames.length === 0) throw new RangeError("an animation needs at least one frame");
   const fields = frames.flatMap((frame) => (frame.truth ? [frame.forecast, frame.truth] : [frame.forecast]));
   const scale = fieldScale(variable, ...fields);
-  const { delayMs = 250 } = options;
-  const draw = (frame: GifFrame) => {
+  const draw = (i: number) => {
     const figure = drawForecastMap(
-      { grid, variable, units, longName: data.longName, ...frame },
+      { grid, variable, units, longName: data.longName, ...frames[i]! },
       { scale, error: false, model: options.model, coastlines: options.coastlines, borderSize: options.borderSize },
     );
     return toPixels(figure.svg, { scale: options.scale ?? 1 });
   };
-  const palette = sharedPalette(frames, draw);
+  return animate(frames.length, draw, options.delayMs ?? 250);
+}
+
+/**
+ * An endlessly repeating GIF of pictures of one size, made one at a time.
+ * @param delayMs milliseconds per picture; the last stays three times as long
+ * @throws RangeError without pictures
+ */
+export function animate(count: number, draw: (i: number) => Pixels, delayMs: number): Uint8Array {
+  if (count === 0) throw new RangeError("an animation needs at least one frame");
+  const palette = sharedPalette(count, draw);
   const encoder = GIFEncoder();
-  frames.forEach((frame, i) => {
-    const { width, height, data: rgba } = draw(frame);
-    const last = i === frames.length - 1;
+  for (let i = 0; i < count; i++) {
+    const { width, height, data: rgba } = draw(i);
     encoder.writeFrame(applyPalette(rgba, palette, "rgb565"), width, height, {
       // A palette given with the first frame only is the file's global one.
       ...(i === 0 ? { palette, repeat: 0 } : {}),
-      delay: last ? 3 * delayMs : delayMs,
+      delay: i === count - 1 ? 3 * delayMs : delayMs,
     });
-  });
+  }
   encoder.finish();
   return encoder.bytes();
 }
 
 /** 256 colours that suit the first, middle and last frame, soft edges of lines and text included. */
-function sharedPalette(frames: readonly GifFrame[], draw: (frame: GifFrame) => Pixels): number[][] {
-  const picks = new Set([0, Math.floor(frames.length / 2), frames.length - 1]);
-  const samples = [...picks].map((i) => draw(frames[i]!).data);
+function sharedPalette(count: number, draw: (i: number) => Pixels): number[][] {
+  const picks = new Set([0, Math.floor(count / 2), count - 1]);
+  const samples = [...picks].map((i) => draw(i).data);
   return quantize(new Uint8Array(Buffer.concat(samples)), 256, { format: "rgb565" });
 }

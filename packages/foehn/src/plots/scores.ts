@@ -223,7 +223,9 @@ function leadAxis(
 ): { readonly domain: readonly [number, number]; readonly ticks: number[] } {
   const last = leads[leads.length - 1] ?? 0;
   if (leads.length < 2) return { domain: [last - 1, last + 1], ticks: [last] };
-  const step = hourSteps.find((s) => (last / s) * 34 <= width - 60) ?? last;
+  const fitting = hourSteps.filter((s) => (last / s) * 34 <= width - 60);
+  // Ticks under the points where that is possible.
+  const step = fitting.find((s) => leads.every((lead) => lead % s === 0)) ?? fitting[0] ?? last;
   const ticks: number[] = [];
   for (let t = 0; t <= last + 1e-9; t += step) ticks.push(t);
   return { domain: [0, last], ticks };

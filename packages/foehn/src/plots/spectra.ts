@@ -109,7 +109,8 @@ function panel(
   const y = decadeAxis(values, layout.height);
   const [long, short] = [wavelengths[0]!, wavelengths.at(-1)!];
   const xTicks = wavelengthTicks(short, long, layout.width).map(Math.log10);
-  const domain = long > short ? [Math.log10(long), Math.log10(short)] : [Math.log10(long * 1.5), Math.log10(long / 1.5)];
+  const domain =
+    long > short ? [Math.log10(long), Math.log10(short)] : [Math.log10(long * 1.5), Math.log10(long / 1.5)];
   const channels = { x: "wavelength", y: "value" } as const;
   return plotPanel({
     width: layout.width,

@@ -96,7 +96,8 @@ function readJson<T>(folder: string, name: string, schema: z.ZodType<T>): T {
   try {
     return schema.parse(JSON.parse(text));
   } catch (error) {
-    const problem = error instanceof z.ZodError ? `${error.issues[0]?.path.join(".")}: ${error.issues[0]?.message}` : "";
+    const problem =
+      error instanceof z.ZodError ? `${error.issues[0]?.path.join(".")}: ${error.issues[0]?.message}` : "";
     throw new StorageError(`${name} is damaged${problem === "" ? "" : ` (${problem})`}`, { where: folder });
   }
 }

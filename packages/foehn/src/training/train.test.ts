@@ -58,7 +58,15 @@ describe("train", () => {
     expect(losses.at(-1)).toBeLessThan(losses[0]! / 2);
     expect(result.runDir).toMatch(/runs\/\d{8}T\d{6}Z-waves-[0-9a-f]{4}$/);
     expect(readdirSync(result.runDir).sort()).toEqual(
-      ["checkpoints", "config.json", "dataset.json", "dataset.safetensors", "metrics.jsonl", "provenance.json", "status.json"].sort(),
+      [
+        "checkpoints",
+        "config.json",
+        "dataset.json",
+        "dataset.safetensors",
+        "metrics.jsonl",
+        "provenance.json",
+        "status.json",
+      ].sort(),
     );
     const config = JSON.parse(readFileSync(join(result.runDir, "config.json"), "utf8"));
     expect(config).toMatchObject({

@@ -1,9 +1,10 @@
 // foehn plot: figures and the report from the files that the other verbs wrote. The drawing is in plots/.
 
-import { extname, resolve } from "node:path";
+import { basename, extname, join, resolve } from "node:path";
 import { DataError, UsageError } from "../../core/errors.js";
 import { didYouMean } from "../../core/suggest.js";
 import type { Figure } from "../../plots/figure.js";
+import type { ScoredModel } from "../../plots/scores.js";
 import type { Console } from "../io.js";
 import { choiceOption, durationOption, integerOption, listOption, truthOption } from "../options.js";
 import type { DefineVerb } from "../verb.js";
@@ -18,9 +19,9 @@ interface FieldFlags {
 
 const outputHelp = "a name ending in .png or .svg; without an ending, both are written";
 
-/** foehn plot training | scores | map | gif | report */
+/** foehn plot training | scores | map | gif | run | report */
 export const define: DefineVerb = (command, run) => {
-  command.usage("training | scores | map | gif | report <input> -o <file>");
+  command.usage("training | scores | map | gif | run | report <input> -o <file>");
   command
     .command("training")
     .description("Draw the losses and the learning rate of a run.")
@@ -40,14 +41,18 @@ export const define: DefineVerb = (command, run) => {
     );
   command
     .command("scores")
-    .description("Draw scores by lead time, beside persistence.")
-    .argument("<scores>", "what foehn score wrote: scores.nc, or its --json output as a .json file")
+    .description("Draw scores by lead time, beside persistence; several models in one figure.")
+    .argument("<scores...>", "run or test folders, or what foehn score wrote: scores.nc, or its --json output as .json")
     .requiredOption("-o, --output <file>", outputHelp)
     .addOption(choiceOption("--metric <name>", "which score; default rmse", ["rmse", "mae", "bias", "acc"]))
     .addOption(listOption("--variables <names>", "which variables, separated by commas (default: all)"))
-    .option("--card", "a table with colours instead of curves")
+    .addOption(listOption("--names <names>", "names of the models, in the order of the scores"))
+    .option("--card", "a table with colours instead of curves, for one model")
     .option("--title <text>", "title of the figure")
-    .addHelpText("after", "\nExample:\n  foehn plot scores scores.nc --metric acc -o acc.svg\n")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  foehn plot scores scores.nc --metric acc -o acc.svg\n  foehn plot scores runs/<run> runs/<other> --names graph,convolution -o rmse.png\n",
+    )
     .action(run(plotScores));
   command
     .command("map")
@@ -64,14 +69,25 @@ export const define: DefineVerb = (command, run) => {
     .action(run(plotMap));
   command
     .command("gif")
-    .description("Draw every step of a forecast as an animation.")
-    .argument("<forecast>", "what foehn forecast wrote: .nc or .zarr")
+    .description("Draw every step of a forecast as an animation; several forecasts beside each other.")
+    .argument("<forecasts...>", "what foehn forecast wrote: .nc or .zarr; or any data, such as another model's")
     .requiredOption("-o, --output <file>", "a name ending in .gif")
     .option("--variable <name>", "which variable (default: the first)")
     .addOption(truthOption())
-    .addOption(integerOption("--delay <ms>", "milliseconds per step (default: 250)", { min: 20 }))
-    .addHelpText("after", "\nExample:\n  foehn plot gif forecast.nc --variable t2m -o forecast.gif\n")
+    .addOption(listOption("--names <names>", "what stands above several forecasts, in their order"))
+    .addOption(integerOption("--delay <ms>", "milliseconds per step (default: 250; 500 for several)", { min: 20 }))
+    .addHelpText(
+      "after",
+      "\nExamples:\n  foehn plot gif forecast.nc --variable t2m -o forecast.gif\n  foehn plot gif a.nc b.nc --names graph,convolution --truth era5.grib -o both.gif\n",
+    )
     .action(run(plotGif));
+  command
+    .command("run")
+    .description("Everything that a run folder holds as one page: training curve, scores, figures of its latest test.")
+    .argument("<run>", "run folder")
+    .option("-o, --output <file>", "a name ending in .html (default: report.html in the run folder)")
+    .addHelpText("after", "\nExample:\n  foehn plot run runs/<run>\n")
+    .action(run(plotRun));
   command
     .command("report")
     .description("Write everything about a run into one HTML file that needs nothing else.")
@@ -94,17 +110,28 @@ async function plotScores(
     readonly output: string;
     readonly metric?: "rmse" | "mae" | "bias" | "acc";
     readonly variables?: readonly string[];
+    readonly names?: readonly string[];
     readonly card?: boolean;
     readonly title?: string;
   },
-  path: string,
+  paths: readonly string[],
 ): Promise<void> {
-  const { readScores } = await import("../score-file.js");
-  const scores = await readScores(path);
+  const { readScoredModel } = await import("../scored-models.js");
+  checkNames(flags.names, paths);
+  if (flags.card && paths.length > 1) throw new UsageError("--card draws the scores of one model, not of several");
+  const metric = flags.metric ?? "rmse";
+  const models: ScoredModel[] = [];
+  for (const [i, path] of paths.entries()) {
+    const { name, table } = await readScoredModel(path);
+    models.push({ name: flags.names?.[i] ?? (paths.length === 1 ? "model" : name), table });
+    if (table.model[metric]) continue;
+    throw new UsageError(`${path} has no ${metric}`, { hint: `it has ${Object.keys(table.model).join(", ")}` });
+  }
+  const known = [...new Set(models.flatMap(({ table }) => table.variables))];
   for (const name of flags.variables ?? []) {
-    if (scores.variables.includes(name)) continue;
-    throw new UsageError(`${path} has no scores of "${name}"`, {
-      hint: didYouMean(name, scores.variables) || `it has ${scores.variables.join(", ")}`,
+    if (known.includes(name)) continue;
+    throw new UsageError(`${paths.join(", ")}: there are no scores of "${name}"`, {
+      hint: didYouMean(name, known) || `there are ${known.join(", ")}`,
     });
   }
   const options = {
@@ -113,8 +140,8 @@ async function plotScores(
     ...(flags.title === undefined ? {} : { title: flags.title }),
   };
   const figure = flags.card
-    ? (await import("../../plots/score-card.js")).drawScoreCard(scores, options)
-    : (await import("../../plots/scores.js")).drawScoreByLead(scores, options);
+    ? (await import("../../plots/score-card.js")).drawScoreCard(models[0]!.table, options)
+    : (await import("../../plots/scores.js")).drawScoreComparison(models, options);
   await saveFigure(console, figure, flags.output);
 }
 
@@ -132,16 +159,55 @@ async function plotMap(console: Console, flags: FieldFlags, path: string): Promi
   await saveFigure(console, drawForecastMap({ ...field, ...frame }), flags.output);
 }
 
-async function plotGif(console: Console, flags: FieldFlags, path: string): Promise<void> {
+/** As many names as things to name. */
+function checkNames(names: readonly string[] | undefined, paths: readonly string[]): void {
+  if (names === undefined || names.length === paths.length) return;
+  throw new UsageError(`--names: expected ${paths.length} name${paths.length === 1 ? "" : "s"}, got ${names.length}`);
+}
+
+async function plotGif(
+  console: Console,
+  flags: FieldFlags & { readonly names?: readonly string[] },
+  paths: readonly string[],
+): Promise<void> {
   if (!flags.output.toLowerCase().endsWith(".gif")) {
     throw new UsageError(`--output: expected a name ending in .gif, got "${flags.output}"`);
   }
-  const { readForecast } = await import("../forecast-file.js");
-  const { forecastGif } = await import("../../plots/gif.js");
+  checkNames(flags.names, paths);
+  const { readForecast, readForecasts } = await import("../forecast-file.js");
   const { atomicWrite } = await import("../../core/files.js");
-  const shown = await readForecast(path, { variable: flags.variable, lead: "all", truth: flags.truth });
-  await atomicWrite(flags.output, forecastGif(shown, flags.delay === undefined ? {} : { delayMs: flags.delay }));
+  const { variable, truth, delay: delayMs } = flags;
+  if (paths.length === 1) {
+    const { forecastGif } = await import("../../plots/gif.js");
+    const shown = await readForecast(paths[0]!, { variable, lead: "all", truth });
+    await atomicWrite(flags.output, forecastGif(shown, { delayMs, model: flags.names?.[0] }));
+  } else {
+    const { comparisonGif } = await import("../../plots/comparison-gif.js");
+    const { frames, ...field } = await readForecasts(paths, { variable, truth });
+    const names = flags.names ?? paths.map((path) => basename(path, extname(path)));
+    const columns = [...(truth === undefined ? [] : ["Truth"]), ...names];
+    const fields = frames.map((frame) => ({
+      ...frame,
+      fields: [...(truth === undefined ? [] : [frame.truth]), ...frame.forecasts],
+    }));
+    await atomicWrite(flags.output, comparisonGif({ ...field, columns, frames: fields }, { delayMs }));
+  }
   done(console, [flags.output]);
+}
+
+async function plotRun(console: Console, flags: { readonly output?: string }, path: string): Promise<void> {
+  const output = flags.output ?? join(path, "report.html");
+  if (!/\.html?$/i.test(output)) throw new UsageError(`--output: expected a name ending in .html, got "${output}"`);
+  const [{ readRunMetrics }, { runReport }, { writeReport }, { hasScores, runScores }] = await Promise.all([
+    import("../run-files.js"),
+    import("../run-report.js"),
+    import("../../plots/report.js"),
+    import("../scored-models.js"),
+  ]);
+  readRunMetrics(path); // says what is wrong with a folder that is no run
+  const scores = hasScores(path) ? await runScores(path) : undefined;
+  await writeReport(output, await runReport(path, { scores, withFigures: true }));
+  done(console, [output]);
 }
 
 async function plotReport(

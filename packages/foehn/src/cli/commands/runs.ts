@@ -36,7 +36,10 @@ export const define: DefineVerb = (command, run) => {
     .description("Show a run: options, scores, figures, where it comes from.")
     .argument("<run>", "run folder, or a part of its name")
     .option(...runsDirFlag)
-    .addHelpText("after", "\nExample:\n  foehn runs show 20190301T120000Z-synthetic-halfunet-3f9a\n  foehn runs show 3f9a\n")
+    .addHelpText(
+      "after",
+      "\nExample:\n  foehn runs show 20190301T120000Z-synthetic-halfunet-3f9a\n  foehn runs show 3f9a\n",
+    )
     .action(run(showRun));
   command
     .command("compare")
@@ -57,7 +60,8 @@ async function listRuns(
   const { runs, damaged } = findRuns(root);
   const sorted = [...runs].sort(orders[flags.sort ?? "age"]);
   if (flags.reverse) sorted.reverse();
-  for (const { path, problem } of damaged) console.warn(`${relative(process.cwd(), path) || path} is left out: ${problem}`);
+  for (const { path, problem } of damaged)
+    console.warn(`${relative(process.cwd(), path) || path} is left out: ${problem}`);
   const now = Math.floor(Date.now() / 1000);
   const rows = sorted.map((run) => [
     join(run.campaign, run.id),
@@ -140,7 +144,8 @@ async function compare(
   ]);
   const root = flags.runsDir ?? "runs";
   const paths = [...new Set(words.map((word) => resolveRun(word, root)))];
-  if (paths.length < 2) throw new UsageError("a comparison needs two runs", { hint: "foehn runs list shows what there is" });
+  if (paths.length < 2)
+    throw new UsageError("a comparison needs two runs", { hint: "foehn runs list shows what there is" });
   const runs = paths.map((path) => summariseRun(path, root));
   const comparison = compareRuns(runs, flags.metric);
   console.result(comparison, comparisonText(runs, comparison));
@@ -154,9 +159,15 @@ function comparisonText(runs: readonly RunSummary[], comparison: RunComparison):
   const scores = comparison.scores.map((row, i) => [
     row.variable === comparison.scores[i - 1]?.variable ? "" : named(row.variable, comparison.units),
     `+${Number(row.lead_hours.toFixed(2))} h`,
-    ...row.values.flatMap((value, k) => (k === 0 ? [showNumber(value)] : [showNumber(value), showRatio(row.ratios[k]!)])),
+    ...row.values.flatMap((value, k) =>
+      k === 0 ? [showNumber(value)] : [showNumber(value), showRatio(row.ratios[k]!)],
+    ),
   ]);
-  const scoreHeader = [comparison.metric.toUpperCase(), "lead", ...letters.flatMap((x, k) => (k === 0 ? [x] : [x, `${x}/A`]))];
+  const scoreHeader = [
+    comparison.metric.toUpperCase(),
+    "lead",
+    ...letters.flatMap((x, k) => (k === 0 ? [x] : [x, `${x}/A`])),
+  ];
   return [
     table(legend),
     "",
