@@ -1,6 +1,7 @@
 // Resampling of the spatial axes. PyTorch: torch.nn.functional.interpolate.
 import { aten } from "../operators.js";
 import type { Tensor } from "../tensor.js";
+import { bilinearProducts, prefersProducts } from "./bilinear-products.js";
 
 /** Methods; `linear` is for (N, C, L), `bilinear` and `bicubic` for (N, C, H, W), `trilinear` for (N, C, D, H, W). */
 export const INTERPOLATE_MODES = [
@@ -69,6 +70,13 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
     case "bilinear":
     case "bicubic":
     case "trilinear": {
+      if (mode === "bilinear" && !antialias && prefersProducts(x)) {
+        const output = size ?? x.shape.slice(2).map((n, i) => Math.floor(n * scale![i]!));
+        return bilinearProducts(x, output as [number, number], {
+          alignCorners: alignCorners ?? false,
+          steps: scale === null ? undefined : [1 / scale[0]!, 1 / scale[1]!],
+        });
+      }
       const name = `${antialias ? "_" : ""}upsample_${mode}${mode === "linear" ? "1d" : mode === "trilinear" ? "3d" : "2d"}${antialias ? "_aa" : ""}.vec`;
       return aten(name, x, size, alignCorners ?? false, scale) as Tensor;
     }

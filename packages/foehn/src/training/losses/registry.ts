@@ -22,6 +22,7 @@ const block = z
     weight: z.number().optional().describe("factor in a sum"),
     params: z.record(z.string(), z.unknown()).optional().describe("settings, as py4cast writes them"),
   })
+  .refine((given) => given.name !== undefined || given.class !== undefined, "expected the name of a loss (name: mse)")
   .describe("one loss");
 
 /** What a file says about the loss. */
