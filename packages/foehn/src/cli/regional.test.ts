@@ -216,6 +216,31 @@ describe("other ways to train", () => {
     });
   }, 60_000);
 
+  it("calls the network several times a step, with forcing and border in between", async () => {
+    const config =
+      "source: train.nc\nvariables: {t2m: {}, msl: {}}\nborder_size: 2\nforcings: {date: true, insolation: true}\n";
+    writeFileSync(at("forced.yaml"), config);
+    const options = ["--dataset-conf", at("forced.yaml"), "--strategy", "scaled_ar", "--epochs", "1"];
+    const substeps = ["--num-inter-steps", "2", "--num-input-steps", "1", "--mask-ratio", "0.2", "--batch-size", "5"];
+    await json(...training(...options, ...substeps, "-o", at("substeps")));
+    const common = ["--data", at("initial.nc"), "--border-data", at("border.nc"), "-n", "3", "--start", "2020-01-03"];
+    await json("forecast", at("substeps"), ...common, "-o", at("substeps.nc"));
+    const like = ["--strategy-settings", "compat=py4cast"];
+    await json(...training(...options, ...substeps, ...like, "-o", at("py4cast")));
+    expect(JSON.parse(readFileSync(at("py4cast/metadata.json"), "utf8"))).toMatchObject({
+      num_inter_steps: 2,
+      strategy_settings: { compat: "py4cast" },
+    });
+    expect(await failing(...training(...options, "--num-inter-steps", "2"))).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("num_inter_steps 2 does not go with num_input_steps 2"),
+    });
+    expect(await failing(...training(...options, "--num-pred-steps-schedule", "0-1"))).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('expected pairs epoch:steps separated by commas, such as 0:1,5:2, got "0-1"'),
+    });
+  }, 60_000);
+
   it("tells the network where values are missing, and forecasts from fields with gaps", async () => {
     const isMissing = (name: string, time: number, point: number) =>
       name === "t2m" && (point + time / hour) % 5 === 0 && point % 16 < 6;

@@ -126,6 +126,22 @@ print(json.dumps({"dims": list(d.t2m.dims), "reference": [str(t)[:13] for t in d
     });
   });
 
+  it("starts from prognostic variables; persistence, which has to repeat the diagnostic ones, needs them too", async () => {
+    const info = inventedInfo(noForcing, ["t2m", "msl", "tp"]);
+    const source = inventedSource(every(1)); // without tp
+    const output = join(folder, "rains.zarr");
+    const rains = await packageOf("rains", "rains", info);
+    expect(await forecast({ package: rains, source, steps: 1, output })).toMatchObject({
+      variables: ["t2m", "msl", "tp"],
+    });
+    const { data } = await (await openZarr(output)).array("tp").read([null, 0, 0]);
+    expect([...(data as Float32Array)]).toEqual([Number.NaN, expect.closeTo(0.002 + 0.004 * (2700 / 800), 6)]);
+    const repeats = await packageOf("repeats", "persistence", info);
+    await expect(forecast({ package: repeats, source, steps: 1, output: join(folder, "no.zarr") })).rejects.toThrow(
+      /no variable "tp"/,
+    );
+  });
+
   it("converts units and shows both sides when it cannot", async () => {
     const output = join(folder, "units.zarr");
     await forecast({ package: persistence, source: inventedSource(every(1), { t2m: "degC" }), steps: 1, output });
