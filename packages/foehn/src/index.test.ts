@@ -35,6 +35,8 @@ describe("the library", () => {
       "createNetwork",
       "createProgress",
       "createStrategy",
+      "drawErrorMap",
+      "drawForecastMap",
       "forcingNames",
       "forecast",
       "formatDuration",

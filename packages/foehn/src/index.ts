@@ -53,6 +53,8 @@ export { packageRun } from "./hub/package-run.js";
 // Models
 export { Network, type NetworkSettings } from "./models/network.js";
 export { createNetwork, networks } from "./models/registry.js";
+// Figures
+export { drawErrorMap, drawForecastMap } from "./plots/forecast-map.js";
 // Scores
 export { type ScoreOptions, type ScoreResult, scoreForecast } from "./scores/score.js";
 export { formatScoreTable, type ScoreTable } from "./scores/table.js";
