@@ -69,6 +69,9 @@ export { NamedTensor } from "./tensor/named-tensor.js";
 export { Trackers } from "./tracking/trackers.js";
 // Training
 export type { EpochRecord, StepRecord, TrainingCallback } from "./training/callbacks.js";
+export type { LossDefinition } from "./training/losses/definition.js";
+export type { Loss, LossContext } from "./training/losses/loss.js";
+export { createLoss, type LossSpec, losses } from "./training/losses/registry.js";
 export {
   type ErrorObserver,
   type ObservedBatch,
