@@ -22,6 +22,7 @@ import type { StrategySettings } from "../training/strategies/strategy.js";
 import { Boundary } from "./boundary.js";
 import { ForcingFields } from "./forcing-fields.js";
 import { InputSlots } from "./input-slots.js";
+import { copy, copyPast, disposeForcing, disposePast, type PastState, type StepForcing } from "./past-states.js";
 import type { TimeLoop, TimeLoopStep } from "./time-loop.js";
 
 /** What a forecast goes on from. Its tensors are copies that nothing else changes; dispose it when it is no longer needed. */
@@ -31,14 +32,6 @@ export interface InferenceRestart extends Disposable {
   readonly history: readonly PastState[];
   /** The physical fields at `time`, (B, F, H, W). */
   readonly output: Tensor;
-}
-
-/** A state of the history. */
-export interface PastState {
-  /** Normalised prognostic features, (B, H, W, Fp), or as the network's `transformBatch` lays them out; 0 where missing. */
-  readonly state: Tensor;
-  /** (B, H, W, 1) in the same layout: 1 where every feature exists; undefined when all do everywhere. */
-  readonly mask: Tensor | undefined;
 }
 
 /** What an Inference is made of. */
@@ -381,31 +374,10 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
   }
 }
 
-/** Forcing at one time, in the network's layout. */
-interface StepForcing {
-  /** (B, H, W, F) */
-  readonly values: Tensor;
-  /** (B, H, W, 1), or undefined when nothing is missing. */
-  readonly mask: Tensor | undefined;
-}
-
 /** What is known of the step about to be made. */
 interface KnownAhead {
   readonly forcing: StepForcing;
   /** The forcing at its start, where it is interpolated. */
   readonly before: StepForcing | undefined;
   readonly border: KnownBorder | undefined;
-}
-
-const copy = (tensor: Tensor): Tensor => torch.inferenceMode(() => tensor.clone());
-const copyPast = ({ state, mask }: PastState): PastState => ({ state: copy(state), mask: mask && copy(mask) });
-
-function disposePast({ state, mask }: PastState): void {
-  state.dispose();
-  mask?.dispose();
-}
-
-function disposeForcing(forcing: StepForcing | undefined): void {
-  forcing?.values.dispose();
-  forcing?.mask?.dispose();
 }

@@ -52,15 +52,19 @@ export const define: DefineVerb = (command, run) => {
       run(async (console, _options: object, name: string) => {
         const { openPackageAt } = await import("../../hub/uri.js");
         const { describeGrid } = await import("../../grid/grid.js");
+        const { diagnosticFeatures, prognosticFeatures } = await import("../../datasets/features.js");
         const pkg = await openPackageAt(name);
         const info = await pkg.info();
         const { manifest } = pkg;
         const size = Object.values(manifest.files ?? {}).reduce((sum, file) => sum + file.size, 0);
+        const names = (features: typeof info.features) => features.map((f) => `${f.name} [${f.units}]`).join(", ");
+        const diagnostic = names(diagnosticFeatures(info));
         const rows: [string, string][] = [
           ["name", `${pkg.name} ${manifest.version}`],
           ["folder", pkg.path],
           ["model", `${manifest.architecture || manifest.entrypoint?.name || "code"} (${pkg.strategy})`],
-          ["variables", info.features.map((f) => `${f.name} [${f.units}]`).join(", ")],
+          ["variables", names(prognosticFeatures(info))],
+          ...(diagnostic === "" ? [] : ([["diagnostic", `${diagnostic} (output only)`]] as [string, string][])),
           ["forcings", info.forcingNames.join(", ") || "none"],
           ["static fields", info.statics.names.join(", ") || "none"],
           ["grid", describeGrid(info.grid)],
