@@ -43,7 +43,7 @@ export const verbs: readonly Verb[] = [
   {
     name: "runs",
     group: "Model building",
-    summary: "list, show or compare the runs of foehn train",
+    summary: "list, show or compare runs, or send MLflow what it missed",
     load: () => import("./commands/runs.js"),
   },
   {

@@ -1,8 +1,9 @@
-// foehn runs list | show | compare: what stands in the run folders. Reads JSON only, so that it answers at once.
+// foehn runs list | show | compare: what stands in the run folders, read from JSON only, so that they answer at once.
+// foehn runs sync: what a run still keeps for MLflow.
 
 import { readdirSync } from "node:fs";
 import { join, relative, sep } from "node:path";
-import { UsageError } from "../../core/errors.js";
+import { StorageError, UsageError } from "../../core/errors.js";
 import { formatDuration, formatTimeShort } from "../../core/time.js";
 import type { RunComparison } from "../../training/run-comparison.js";
 import type { RunSummary } from "../../training/run-summary.js";
@@ -20,9 +21,9 @@ interface PlaceFlags {
 
 const runsDirFlag = ["--runs-dir <folder>", "where run folders are, campaigns included (default: runs)"] as const;
 
-/** foehn runs list | show | compare */
+/** foehn runs list | show | compare | sync */
 export const define: DefineVerb = (command, run) => {
-  command.usage("list | show | compare [runs]");
+  command.usage("list | show | compare | sync [runs]");
   command
     .command("list")
     .description("List the runs of a folder and of the folders in it.")
@@ -49,6 +50,14 @@ export const define: DefineVerb = (command, run) => {
     .addOption(choiceOption("--metric <name>", "which score; default rmse", ["rmse", "mae", "bias", "acc"]))
     .addHelpText("after", "\nExample:\n  foehn runs compare 3f9a 81c2 --metric mae\n")
     .action(run(compare));
+  command
+    .command("sync")
+    .description("Send MLflow what it missed while it was down: nothing of a run with --trackers mlflow is lost.")
+    .argument("<run>", "run folder, or a part of its name")
+    .option(...runsDirFlag)
+    .option("--mlflow-uri <uri>", "MLflow server (default: MLFLOW_TRACKING_URI, else that of the run)")
+    .addHelpText("after", "\nExample:\n  foehn runs sync 3f9a --mlflow-uri http://localhost:5000\n")
+    .action(run(sync));
 };
 
 async function listRuns(
@@ -77,6 +86,28 @@ async function listRuns(
   const header = ["run", "dataset", "model", "strategy", "epochs", "best loss", "state", "size", "age"];
   const text = rows.length === 0 ? `there are no runs in ${root}` : table([header, ...rows]);
   console.result({ runs: sorted.map(toJson), damaged }, text);
+}
+
+async function sync(
+  console: Console,
+  flags: PlaceFlags & { readonly mlflowUri?: string },
+  word: string,
+): Promise<void> {
+  const [{ resolveRun }, { readRunFolder }, { syncMlflow }] = await Promise.all([
+    import("../../training/run-summary.js"),
+    import("../../training/run-folder.js"),
+    import("../../tracking/mlflow/sync.js"),
+  ]);
+  const path = resolveRun(word, flags.runsDir ?? "runs");
+  const uri = flags.mlflowUri ?? process.env.MLFLOW_TRACKING_URI ?? (await readRunFolder(path)).options.mlflow_uri;
+  if (uri === null) throw new UsageError("which MLflow?", { hint: "pass --mlflow-uri, or set MLFLOW_TRACKING_URI" });
+  const { pending, left } = await syncMlflow(path, { uri, note: (line) => console.warn(line) });
+  if (left > 0) {
+    throw new StorageError(`${left} of ${pending} records could not be sent`, {
+      hint: "they stay in the run folder; try again later",
+    });
+  }
+  console.result({ run: path, sent: pending }, pending === 0 ? "MLflow has everything" : `sent ${pending} records`);
 }
 
 const orders: Readonly<Record<SortKey, (a: RunSummary, b: RunSummary) => number>> = {

@@ -157,6 +157,10 @@ describe("MlflowTracker", () => {
     expect(notes.at(-1)).toContain(`foehn runs sync ${runDir}`);
     expect(mlflow.runs).toEqual([]);
 
+    await expect(syncMlflow(runDir, { uri: mlflow.uri })).rejects.toThrow(
+      expect.objectContaining({ name: "StorageError", hint: expect.stringContaining("nothing is lost") }),
+    );
+
     mlflow.state.down = false;
     const { pending, left } = await syncMlflow(runDir, { uri: mlflow.uri });
     expect(pending).toBeGreaterThan(100);

@@ -57,6 +57,7 @@ export async function startServer() {
       if (index < 0) refuse(404, "RESOURCE_DOES_NOT_EXIST", `no experiment ${name}`);
       return { experiment: { experiment_id: String(index) } };
     },
+    "POST experiments/search": () => ({ experiments: [] }),
     "POST experiments/create": ({ name }) => {
       if (experiments.includes(name)) refuse(400, "RESOURCE_ALREADY_EXISTS", "there is one");
       return { experiment_id: String(experiments.push(name) - 1) };

@@ -20,7 +20,7 @@ export interface SyncOptions {
 /**
  * Sends the records of a run, and of its tests, that MLflow does not have yet.
  * @returns how many there were, and how many are left
- * @throws StorageError when the run has no outbox, ConfigError for an address that is no server
+ * @throws StorageError when the run has no outbox or the server does not answer, ConfigError for an address that is no server
  */
 export async function syncMlflow(runDir: string, options: SyncOptions): Promise<{ pending: number; left: number }> {
   const client = new MlflowClient({ uri: options.uri });
@@ -32,6 +32,7 @@ export async function syncMlflow(runDir: string, options: SyncOptions): Promise<
       hint: "only runs trained with --trackers mlflow do",
     });
   }
+  await requireAnswer(client);
   const sum = { pending: 0, left: 0 };
   for (const path of folders) {
     const outbox = new Outbox(path);
@@ -40,6 +41,18 @@ export async function syncMlflow(runDir: string, options: SyncOptions): Promise<
     sum.left += await sender.close(options.limitMs ?? 300_000);
   }
   return sum;
+}
+
+/** Somebody waits for this one, so a server that is away is said at once. */
+async function requireAnswer(client: MlflowClient): Promise<void> {
+  try {
+    await client.call("POST", "experiments/search", { max_results: 1 });
+  } catch (error) {
+    throw new StorageError(error instanceof Error ? error.message : String(error), {
+      hint: "nothing is lost: the records stay in the run folder; try again when the server answers",
+      cause: error,
+    });
+  }
 }
 
 async function subfolders(folder: string): Promise<string[]> {
