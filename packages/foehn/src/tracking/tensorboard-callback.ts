@@ -49,7 +49,9 @@ export function tensorboardCallback(options: TensorboardCallbackOptions = {}): T
       restartOnce(record.step);
       writer?.addScalar("loss/train_step", record.train_loss, record.step);
       writer?.addScalar("learning_rate", record.lr, record.step);
+      if (record.grad_norm !== undefined) writer?.addScalar("gradient_norm", record.grad_norm, record.step);
       if (record.seconds > 0) writer?.addScalar("speed/steps_per_second", 1 / record.seconds, record.step);
+      if (record.data_wait !== undefined) writer?.addScalar("speed/data_wait_seconds", record.data_wait, record.step);
     },
     onEpoch(record: EpochRecord) {
       if (!writer) return;

@@ -92,8 +92,14 @@ export class MlflowTracker implements TrainingCallback {
   }
 
   onStep(record: StepRecord): void {
-    const { train_loss: loss, lr, seconds } = record;
-    this.#metrics(record.step, { "loss/train_step": loss, learning_rate: lr, "speed/step_seconds": seconds });
+    const { train_loss: loss, lr, seconds, grad_norm: norm, data_wait: wait } = record;
+    this.#metrics(record.step, {
+      "loss/train_step": loss,
+      learning_rate: lr,
+      "speed/step_seconds": seconds,
+      ...(norm !== undefined && { gradient_norm: norm }),
+      ...(wait !== undefined && { "speed/data_wait_seconds": wait }),
+    });
   }
 
   onEpoch(record: EpochRecord): void {
