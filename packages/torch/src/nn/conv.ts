@@ -2,7 +2,9 @@
 import { empty } from "../creation.js";
 import * as ops from "../generated/functions.js";
 import type { Tensor } from "../tensor.js";
+import { recorder } from "../trace/recorder.js";
 import { initWeightAndBias } from "./linear.js";
+import { isChannelsLast } from "./memory-order.js";
 import { Module } from "./module.js";
 import { type Size2, toPair } from "./pair.js";
 import { makeParameter, type Parameter, type ParameterOptions } from "./parameter.js";
@@ -145,7 +147,16 @@ export class ConvTranspose2d extends Module {
 
   override forward(x: Tensor): Tensor {
     const { weight, bias, stride, padding, outputPadding, groups, dilation } = this;
+    if (this.#isTiling() && isChannelsLast(x) && recorder === null) return tiles(x, weight, bias);
     return ops.convTranspose2d(x, weight, { bias, stride, padding, outputPadding, groups, dilation });
+  }
+
+  /** Whether each place of the input becomes a tile of its own. */
+  #isTiling(): boolean {
+    const { kernelSize, stride, padding, outputPadding, dilation, groups } = this;
+    const isPlain = (axis: 0 | 1) =>
+      stride[axis] === kernelSize[axis] && padding[axis] === 0 && outputPadding[axis] === 0 && dilation[axis] === 1;
+    return groups === 1 && isPlain(0) && isPlain(1);
   }
 
   override extraRepr(): string {
@@ -154,6 +165,23 @@ export class ConvTranspose2d extends Module {
       `padding=[${this.padding.join(", ")}], groups=${this.groups}, bias=${this.bias !== null}`
     );
   }
+}
+
+/**
+ * A transposed convolution whose tiles do not overlap, as a 1×1 convolution that computes whole tiles and one copy that lays them
+ * out. On the CPU several times as fast, and in bfloat16 under autocast, where libtorch 1.13 leaves the other in float32.
+ */
+function tiles(x: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
+  const [batch, , height, width] = x.shape as [number, number, number, number];
+  const [inputs, outputs, tall, wide] = weight.shape as [number, number, number, number];
+  const kernel = weight.permute([2, 3, 1, 0]).reshape([tall * wide * outputs, inputs, 1, 1]);
+  const y = ops.conv2d(x, kernel, { bias: bias === null ? null : bias.repeat([tall * wide]) });
+  return y
+    .permute([0, 2, 3, 1])
+    .reshape([batch, height, width, tall, wide, outputs])
+    .permute([0, 1, 3, 2, 4, 5])
+    .reshape([batch, height * tall, width * wide, outputs])
+    .permute([0, 3, 1, 2]);
 }
 
 function checkGroups(layer: string, inChannels: number, outChannels: number, groups: number): void {

@@ -50,8 +50,8 @@ export class ResBlock extends nn.Module {
     const second = this.norm2.forward(this.conv2.forward(first));
     const { conv3, norm3 } = this;
     const shortcut = conv3 === null || norm3 === null ? x : norm3.forward(conv3.forward(x));
-    // No layer needs its output for its gradient, so the sum may overwrite it.
-    return this.lrelu.forward(second.add_(shortcut));
+    // No normalisation needs its output for its gradient, so the sum may overwrite it.
+    return this.lrelu.forward(second.add_(shortcut.to(second.dtype)));
   }
 }
 

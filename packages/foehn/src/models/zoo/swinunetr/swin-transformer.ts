@@ -1,7 +1,6 @@
 // The Swin transformer as encoder: patches of 2×2 cells, then four stages of blocks, each followed by a merging of 2×2 patches.
 // Paper: Liu et al. 2021, "Swin transformer" (arXiv 2103.14030). Names of layers are those of MONAI's SwinTransformer.
 
-import * as torch from "@foehn/torch";
 import { nn, type Tensor } from "@foehn/torch";
 import { PointwiseLinear } from "../pointwise.js";
 import { ResBlock } from "../res-block.js";
@@ -156,7 +155,7 @@ export class SwinTransformer extends nn.Module {
 
   /** A map for the decoder: (B, H, W, F) → (B, F, H, W). */
   #output(features: Tensor): Tensor {
-    const normalised = this.#normalize ? torch.layerNorm(features, [features.size(-1)]) : features;
-    return normalised.permute([0, 3, 1, 2]);
+    const norm = new nn.LayerNorm(features.size(-1), { elementwiseAffine: false });
+    return (this.#normalize ? norm.forward(features) : features).permute([0, 3, 1, 2]);
   }
 }

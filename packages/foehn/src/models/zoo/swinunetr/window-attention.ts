@@ -69,7 +69,8 @@ export class WindowAttention extends nn.Module {
   /** (heads, n, n), or (windows, heads, n, n) with a mask. Windows that the grid cuts short take the table's first n places. */
   #bias(cells: number, mask: Tensor | null): Tensor {
     const index = this.relative_position_index.narrow(0, 0, cells).narrow(1, 0, cells).reshape([-1]);
-    const bias = this.relative_position_bias_table.indexSelect(0, index).reshape([cells, cells, -1]).permute([2, 0, 1]);
+    const rows = this.relative_position_bias_table.indexSelect(0, index).reshape([cells, cells, -1]);
+    const bias = rows.permute([2, 0, 1]).contiguous(); // or the sums with scores would run through memory in its order
     return mask === null ? bias : mask.unsqueeze(1).add(bias);
   }
 }

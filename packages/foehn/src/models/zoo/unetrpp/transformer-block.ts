@@ -40,9 +40,11 @@ export class TransformerBlock extends nn.Module {
     const tokens = x
       .permute([0, 2, 3, 1])
       .reshape([batch, height * columns, width])
+      .to(this.pos_embed.dtype)
       .add(this.pos_embed);
-    const attended = tokens.add(this.epa_block.forward(this.norm.forward(tokens)).mul(this.gamma));
+    const attention = this.epa_block.forward(this.norm.forward(tokens));
+    const attended = torch.addcmul(tokens, attention.to(tokens.dtype), this.gamma);
     const image = attended.reshape([batch, height, columns, width]).permute([0, 3, 1, 2]);
-    return image.add(this.conv8.forward(this.conv51.forward(image)));
+    return image.add(this.conv8.forward(this.conv51.forward(image)).to(image.dtype));
   }
 }

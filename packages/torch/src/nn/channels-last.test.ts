@@ -1,4 +1,5 @@
-// InstanceNorm2d against PyTorch's numbers (test/golden/torch/make_golden.py), in both memory orders.
+// Layers that have a way of their own through channels-last memory: InstanceNorm2d against PyTorch's numbers (test/golden/torch/make_golden.py),
+// ConvTranspose2d against itself; and normalisation of 16-bit values.
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../index.js";
@@ -70,6 +71,37 @@ describe("normalisation under autocast", () => {
         const y = layer.forward(x.to("bfloat16"));
         expect(y.dtype).toBe("bfloat16");
         expect(difference(y.to("float32"), layer.forward(x))).toBeLessThan(0.05);
+      }
+    });
+  });
+});
+
+describe("ConvTranspose2d", () => {
+  it.each([
+    [2, 2],
+    [
+      [4, 3],
+      [4, 3],
+    ],
+  ] as const)("without overlap (kernel %j) is the same in both memory orders", (kernel, stride) => {
+    torch.scope(() => {
+      const layer = new torch.nn.ConvTranspose2d(5, 3, kernel, { stride });
+      const results = (["contiguous", "channels_last"] as const).map((memoryFormat) => {
+        const x = golden
+          .get("x")!
+          .narrow(1, 0, 1)
+          .mul(torch.arange(1, 6).reshape([1, 5, 1, 1]))
+          .contiguous({ memoryFormat });
+        const leaf = x.clone().requiresGrad_();
+        layer.zeroGrad();
+        const y = layer.forward(leaf);
+        y.square().sum().backward();
+        expect(y.isContiguous(memoryFormat)).toBe(true);
+        return [y, leaf.grad!, layer.weight.grad!, layer.bias!.grad!];
+      });
+      for (const [i, tensor] of results[0]!.entries()) {
+        const scale = Math.max(1, tensor.abs().max().item() as number);
+        expect(difference(tensor, results[1]![i]!) / scale).toBeLessThan(1e-5);
       }
     });
   });
