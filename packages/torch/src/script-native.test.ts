@@ -11,7 +11,7 @@ const input = (): torch.Tensor =>
   ]);
 
 describe("TorchScript", () => {
-  const net = new NativeScript(file, "cpu");
+  const net = NativeScript.load(file, "cpu");
   it("runs here and off the main thread", async () => {
     const expected = [[12.5], [14.5]];
     expect((net.run("forward", [input()]) as torch.Tensor).toArray()).toEqual(expected);
@@ -61,10 +61,10 @@ describe("TorchScript", () => {
     await expect(net.runAsync("fails", [input()])).rejects.toThrow(torch.TorchError);
     expect(() => net.run("nothing", [])).toThrow(/nothing/);
     expect(() => net.run("forward", [() => 1])).toThrow(/function cannot be given/);
-    expect(() => new NativeScript("/nowhere.pt", null)).toThrow(torch.TorchError);
+    expect(() => NativeScript.load("/nowhere.pt", null)).toThrow(torch.TorchError);
   });
   it("cannot be used after dispose", () => {
-    const other = new NativeScript(file, null);
+    const other = NativeScript.load(file, null);
     other.to("cpu", "float64");
     other.train(false);
     expect((other.run("forward", [input().double()]) as torch.Tensor).dtype).toBe("float64");

@@ -56,8 +56,17 @@ export function tag(value: unknown): Tagged {
 export class NativeScript {
   readonly #id: number;
 
-  constructor(path: string, device: Device | null) {
-    this.#id = native.scriptLoad(path, device);
+  /** @param id what the native half calls it */
+  constructor(id: number) {
+    this.#id = id;
+  }
+
+  static load(path: string, device: Device | null): NativeScript {
+    return new NativeScript(native.scriptLoad(path, device));
+  }
+
+  save(path: string): void {
+    native.scriptSave(this.#id, path);
   }
 
   run(method: string, args: readonly unknown[]): ScriptValue {

@@ -7,6 +7,7 @@ import type { Tensor } from "../tensor.js";
 import { TensorFileError } from "./errors.js";
 
 export type { ScriptValue } from "../script-native.js";
+export { saveTorchScript as save } from "../trace/torchscript.js";
 
 /** What a TorchScript method takes: tensors, numbers, text, arrays (list or tuple), Maps or plain objects (dict). */
 export type ScriptArgument = ScriptValue | readonly ScriptArgument[] | { readonly [key: string]: ScriptArgument };
@@ -106,7 +107,7 @@ export class ScriptModule implements Disposable {
 export function load(path: string, { device }: { readonly device?: Device } = {}): ScriptModule {
   if (!existsSync(path)) throw new TensorFileError(path, "there is no such file");
   try {
-    return new ScriptModule(new NativeScript(path, device ?? null));
+    return new ScriptModule(NativeScript.load(path, device ?? null));
   } catch (error) {
     throw new TensorFileError(path, `cannot be loaded as TorchScript: ${(error as Error).message}`, { cause: error });
   }
