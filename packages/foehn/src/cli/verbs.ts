@@ -55,7 +55,7 @@ export const verbs: readonly Verb[] = [
   {
     name: "export",
     group: "Packages",
-    summary: "write a package's network as an ONNX file for other programs",
+    summary: "write a package's network as an ONNX or TorchScript file",
     load: () => import("./commands/export.js"),
   },
   {

@@ -1,14 +1,14 @@
-// A package's network as a file for other programs: ONNX, checked against ONNX Runtime before it gets its name. The file takes the
-// network's input, normalised features last, and carries what one needs to fill it (channels, normalisation, grid) as metadata.
+// A package's network as a file for other programs: ONNX or TorchScript, compared with the network before it gets its name. The file takes
+// the network's input, normalised, features last; an ONNX file carries what one needs to fill it (channels, normalisation, grid).
 // Not here: the translation itself, which is @foehn/torch's.
 
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import * as torch from "@foehn/torch";
 import { ModelError } from "../core/errors.js";
-import { toStorageError } from "../core/files.js";
+import { temporaryPath, toStorageError } from "../core/files.js";
 import { modelFeatures } from "../datasets/features.js";
-import { refuseExisting } from "../io/final-name.js";
+import { moveToFinalName, refuseExisting } from "../io/final-name.js";
 import type { Network } from "../models/network.js";
 import { networks } from "../models/registry.js";
 import { foehnVersion } from "../training/provenance.js";
@@ -74,6 +74,79 @@ export async function exportPackageOnnx(
   }
 }
 
+/** What `exportPackageTorchScript` did. */
+export interface TorchScriptExportResult {
+  readonly path: string;
+  readonly bytes: number;
+  readonly maxDifference: number;
+  /** Divided by the largest value of the output. */
+  readonly maxRelativeDifference: number;
+  readonly batchSizes: readonly number[];
+  readonly inputShape: readonly number[];
+  readonly inputFeatures: readonly string[];
+  readonly outputFeatures: readonly string[];
+}
+
+/**
+ * Writes the network of a package as a TorchScript archive: forward(input: (batch, H, W, F)) → (batch, H, W, Fout), batch open. It is
+ * loaded again and compared with the network on fresh inputs before it gets its name.
+ * @throws ModelError when the network cannot be traced or the archive differs; UsageError when the file exists
+ */
+export async function exportPackageTorchScript(
+  pkg: Package,
+  file: string,
+  options: ExportOptions = {},
+): Promise<TorchScriptExportResult> {
+  const path = resolve(file);
+  const finalName = { overwrite: options.overwrite === true, markers: [] };
+  await refuseExisting(path, finalName);
+  const { inputFeatures, outputFeatures } = await describe(pkg);
+  const network = await pkg.network();
+  const temporary = temporaryPath(path);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    using graph = torch.trace(network, exampleInput(network));
+    torch.jit.save(graph, temporary);
+    const difference = torch.scope(() => compareArchive(temporary, network));
+    refuseDifference(difference, options.tolerance ?? 1e-4);
+    await moveToFinalName(temporary, path, finalName);
+    const { size } = await stat(path);
+    return { path, bytes: size, ...difference, inputShape: sampleShape(network), inputFeatures, outputFeatures };
+  } catch (error) {
+    throw readable(error, pkg, path);
+  } finally {
+    await rm(temporary, { force: true });
+    network.dispose();
+  }
+}
+
+/** How far an archive is from its network, at most. */
+function compareArchive(path: string, network: Network) {
+  using script = torch.jit.load(path);
+  let [maxDifference, maxRelativeDifference] = [0, 0];
+  for (const batch of comparedBatches) {
+    const x = torch.randn([batch, ...sampleShape(network)]);
+    const [expected, actual] = torch.noGrad(() => [network.forward(x), script.forwardSync(x) as torch.Tensor]);
+    const off = expected.sub(actual).abs().max().item();
+    const largest = expected.abs().max().item();
+    // Math.max keeps NaN, and NaN is no difference that a tolerance accepts.
+    maxDifference = Math.max(maxDifference, off);
+    maxRelativeDifference = Math.max(maxRelativeDifference, largest === 0 ? off : off / largest);
+  }
+  return { maxDifference, maxRelativeDifference, batchSizes: comparedBatches };
+}
+
+function refuseDifference(
+  { maxRelativeDifference }: { readonly maxRelativeDifference: number },
+  tolerance: number,
+): void {
+  if (maxRelativeDifference <= tolerance) return;
+  throw new ModelError(
+    `the archive gives other values than the network: they differ by up to ${maxRelativeDifference.toExponential(1)} of the largest value; the tolerance is ${tolerance.toExponential(1)}`,
+    { hint: "no file was written; --tolerance accepts more" },
+  );
+}
+
 function refuseUnsupported(pkg: Package): void {
   const { modelName, onnxSupported } = networks.get(pkg.manifest.architecture);
   if (onnxSupported) return;
@@ -136,6 +209,7 @@ function readable(error: unknown, pkg: Package, path: string): unknown {
   const hints: Record<string, string> = {
     ERR_TORCH_ONNX_DIFFERS: "no file was written; --tolerance accepts more, another --opset may round otherwise",
     ERR_TORCH_ONNX: "an operator of the network has no translation yet; see docs/guides/export.md",
+    ERR_TORCH_SCRIPT: "an operator of the network has no TorchScript form",
     ERR_TORCH_TRACE: "the forward of the network must consist of operators only; see docs/guides/export.md",
   };
   return new ModelError(error.message, { where: pkg.path, hint: hints[error.code], cause: error });

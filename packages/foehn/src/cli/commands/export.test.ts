@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type * as torch from "@foehn/torch";
+import * as torch from "@foehn/torch";
 import { afterAll, describe, expect, it } from "vitest";
 import type { DatasetInfo } from "../../datasets/dataset.js";
 import { buildStatics } from "../../datasets/statics.js";
@@ -101,6 +101,27 @@ describe("foehn export onnx", () => {
     expect(stderr).toMatch(/the network afno cannot be exported to ONNX/);
     expect(stderr).toMatch(/these can: .*halfunet/);
     expect(existsSync(at("no.onnx"))).toBe(false);
+  });
+
+  it("writes TorchScript archives too, also of networks without an ONNX form", async () => {
+    for (const [name, settings] of [
+      ["halfunet", { num_filters: 4 }],
+      ["afno", { embed_dim: 8, num_blocks: 2, depth: 1, patch_size: 1 }],
+    ] as const) {
+      const path = await packaged(`script-${name}`, name, settings);
+      const { status, stdout, stderr } = await runHere("export", "torchscript", path, "-o", at(`${name}.pt`), "--json");
+      expect(stderr).toBe("");
+      expect(status).toBe(0);
+      const made = JSON.parse(stdout) as { maxRelativeDifference: number };
+      expect(made).toMatchObject({ outputFeatures: ["t2m", "tp"], batchSizes: [1, 2] });
+      expect(made.maxRelativeDifference).toBeLessThan(1e-5);
+      using script = torch.jit.load(at(`${name}.pt`));
+      const inputs = 2 + info.statics.names.length + info.forcingNames.length;
+      expect((script.forwardSync(torch.randn([3, 5, 6, inputs])) as torch.Tensor).shape).toEqual([3, 5, 6, 2]);
+      const again = await runHere("export", "torchscript", path, "-o", at(`${name}.pt`));
+      expect(again).toMatchObject({ status: 2, stderr: expect.stringContaining("exists already") });
+    }
+    expect(readdirSync(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
 
   it("checks its flags", async () => {

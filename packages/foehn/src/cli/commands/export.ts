@@ -1,6 +1,7 @@
 // foehn export: a package's network as a file for other programs.
 
 import { basename } from "node:path";
+import type { TorchScriptExportResult } from "../../hub/export.js";
 import type { Package } from "../../hub/package.js";
 import { table } from "../io.js";
 import { integerOption, numberOption, overwriteOption } from "../options.js";
@@ -20,9 +21,15 @@ const toleranceOption = () =>
     above: true,
   });
 
-/** foehn export onnx */
+interface TorchScriptFlags {
+  readonly output?: string;
+  readonly tolerance?: number;
+  readonly overwrite?: boolean;
+}
+
+/** foehn export onnx | torchscript */
 export const define: DefineVerb = (command, run) => {
-  command.usage("onnx <package>");
+  command.usage("onnx <package> | torchscript <package>");
   command
     .command("onnx")
     .description("Write a package's network as an ONNX file, and check it with ONNX Runtime.")
@@ -39,21 +46,46 @@ export const define: DefineVerb = (command, run) => {
         const { output, ...options } = flags;
         console.info(`tracing ${pkg.manifest.architecture}, then comparing with ONNX Runtime`);
         const made = await exportPackageOnnx(pkg, output ?? `${basename(pkg.path)}.onnx`, options);
-        const rows: [string, string][] = [
-          ["file", `${made.path}, ${(made.bytes / 2 ** 20).toFixed(1)} MiB`],
+        const rows = [
+          ...rowsOf(made, `ONNX Runtime ${made.onnxruntime}`),
           ["operators", `${made.nodes}, opset ${made.opset}`],
-          ["input", `input (batch, ${made.inputShape.join(", ")})`],
-          ["output", `output (batch, ${made.inputShape.slice(0, -1).join(", ")}, ${made.outputFeatures.length})`],
-          [
-            "difference",
-            `${made.maxDifference.toExponential(1)} at most, ${made.maxRelativeDifference.toExponential(1)} of the largest value ` +
-              `(ONNX Runtime ${made.onnxruntime}, batches of ${made.batchSizes.join(" and ")})`,
-          ],
         ];
         console.result(made, table(rows));
       }),
     );
+  command
+    .command("torchscript")
+    .description("Write a package's network as a TorchScript archive, which Python's torch.jit.load reads.")
+    .argument(...packageArgument)
+    .option("-o, --output <file>", "where the file goes (default: <name of the package>.pt)")
+    .addOption(toleranceOption())
+    .addOption(overwriteOption())
+    .addHelpText("after", "\nExample:\n  foehn export torchscript my-model -o my-model.pt\n")
+    .action(
+      run(async (console, flags: TorchScriptFlags, name: string) => {
+        const { exportPackageTorchScript } = await import("../../hub/export.js");
+        const pkg = await open(name);
+        const { output, ...options } = flags;
+        console.info(`tracing ${pkg.manifest.architecture}, then comparing the archive with it`);
+        const made = await exportPackageTorchScript(pkg, output ?? `${basename(pkg.path)}.pt`, options);
+        console.result(made, table(rowsOf(made, "libtorch")));
+      }),
+    );
 };
+
+function rowsOf(made: TorchScriptExportResult, comparedIn: string): string[][] {
+  const grid = made.inputShape.slice(0, -1).join(", ");
+  const [off, relative] = [made.maxDifference.toExponential(1), made.maxRelativeDifference.toExponential(1)];
+  return [
+    ["file", `${made.path}, ${(made.bytes / 2 ** 20).toFixed(1)} MiB`],
+    ["input", `input (batch, ${grid}, ${made.inputFeatures.length})`],
+    ["output", `output (batch, ${grid}, ${made.outputFeatures.length})`],
+    [
+      "difference",
+      `${off} at most, ${relative} of the largest value (${comparedIn}, batches of ${made.batchSizes.join(" and ")})`,
+    ],
+  ];
+}
 
 async function open(name: string): Promise<Package> {
   const { openPackageAt } = await import("../../hub/uri.js");
