@@ -38,7 +38,9 @@ export { formatDuration, formatTime, parseDuration, parseTime, parseTimeRange } 
 export { type BatchOptions, batches } from "./datasets/batches.js";
 export type { Dataset, DatasetInfo, DatasetOptions, DatasetSplits, Item, ItemBatch } from "./datasets/dataset.js";
 export { computeForcings, type ForcingSpec, forcingNames } from "./datasets/forcings.js";
-export { openDataset } from "./datasets/registry.js";
+export { createItem } from "./datasets/item.js";
+export { type DatasetEntry, listDatasets, openDataset, registerDataset } from "./datasets/registry.js";
+export { type DatasetPlan, openSourceDataset, type PlannedVariable } from "./datasets/source-dataset.js";
 // Forecasts
 export { type ForecastOptions, type ForecastResult, forecast } from "./forecast/forecast.js";
 export { Inference } from "./forecast/inference.js";
@@ -61,7 +63,7 @@ export { formatScoreTable, type ScoreTable } from "./scores/table.js";
 // Data sources
 export { arraySource } from "./sources/array-source.js";
 export { openSource } from "./sources/open.js";
-export type { Field, Source, VariableInfo } from "./sources/source.js";
+export type { Field, FieldRequest, Source, VariableInfo } from "./sources/source.js";
 export { syntheticSource } from "./sources/synthetic.js";
 // Named tensors
 export { NamedTensor } from "./tensor/named-tensor.js";

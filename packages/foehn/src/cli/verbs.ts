@@ -19,7 +19,7 @@ export const verbs: readonly Verb[] = [
   {
     name: "dataset",
     group: "Model building",
-    summary: "list the datasets, or look into data files",
+    summary: "list, inspect, check, draw and convert data; statistics",
     load: () => import("./commands/dataset.js"),
   },
   {

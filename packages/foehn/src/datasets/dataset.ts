@@ -7,7 +7,8 @@ import type { Grid } from "../grid/grid.js";
 import type { NamedTensor } from "../tensor/named-tensor.js";
 import type { Role } from "../variables/roles.js";
 import type { ForcingSpec } from "./forcings.js";
-import type { Periods } from "./periods.js";
+import type { FrameKey } from "./frames.js";
+import type { Periods, SplitName } from "./periods.js";
 import type { Statics } from "./statics.js";
 
 export { collate, disposeBatch } from "./item.js";
@@ -142,7 +143,20 @@ export interface DatasetSplits {
   readonly test: Dataset;
   /** By feature: time-mean field of the training period in physical units, (H, W). */
   readonly climatology: Readonly<Record<string, Float32Array>>;
+  /** The fields behind the samples; left out by datasets that have none. */
+  readonly fields?: DatasetFields | undefined;
   close(): Promise<void>;
+}
+
+/** The fields that a dataset reads, in physical units: for looking at data, checking and converting them. */
+export interface DatasetFields {
+  /** Features of the state, then the forcings that are read. */
+  readonly names: readonly string[];
+  readonly units: Readonly<Record<string, string>>;
+  /** Every frame of a part, by run and time. */
+  frames(part: SplitName): readonly FrameKey[];
+  /** All fields of a frame, (H, W, names), NaN where missing. */
+  read(key: FrameKey): Promise<Float32Array>;
 }
 
 /** What to do with missing values: stop with their names and times, or give masks with the samples. */

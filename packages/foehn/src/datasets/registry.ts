@@ -6,12 +6,15 @@ import type { DatasetOptions, DatasetSplits } from "./dataset.js";
 
 /** A dataset that `--dataset` can name. */
 export interface DatasetEntry {
+  /** Small letters, digits, `_` and `-`. */
   readonly name: string;
+  /** One line for `foehn dataset list`. */
   readonly summary: string;
+  /** Opens the three parts; `openSourceDataset` makes them of a source and a plan. */
   readonly open: (options: DatasetOptions) => Promise<DatasetSplits>;
 }
 
-const entries: readonly DatasetEntry[] = [
+const entries: DatasetEntry[] = [
   {
     name: "gridded",
     summary: "any GRIB, NetCDF or Zarr data, described by a configuration file",
@@ -38,6 +41,32 @@ const entries: readonly DatasetEntry[] = [
     open: async (options) => (await import("./dummy.js")).openDummy(options),
   },
 ];
+
+/**
+ * Adds a dataset, so that `openDataset`, `train({ dataset })` and, from a plugin, the command line know it by name.
+ *
+ * ```ts
+ * registerDataset({
+ *   name: "buoys",
+ *   summary: "wave heights of our buoys, on a grid",
+ *   open: (options) => openSourceDataset(buoySource(), plan, options),
+ * });
+ * ```
+ * @throws UsageError when the name is taken, or not a name
+ */
+export function registerDataset(entry: DatasetEntry): void {
+  if (!/^[a-z][a-z0-9_-]*$/.test(entry.name)) {
+    throw new UsageError(`"${entry.name}" cannot name a dataset: small letters, digits, _ and - only`);
+  }
+  const other = entries.find((e) => e.name === entry.name);
+  if (other === entry) return;
+  if (other) {
+    throw new UsageError(`there is a dataset "${entry.name}" already: ${other.summary}`, {
+      hint: `choose another name than that for: ${entry.summary}`,
+    });
+  }
+  entries.push(entry);
+}
 
 /** All datasets, for listings. */
 export function listDatasets(): readonly DatasetEntry[] {

@@ -1,4 +1,4 @@
-// Which samples a dataset has: where each begins, and every frame of the training period, from which statistics are made. Most
+// Which samples a dataset has: where each begins, and every frame of a period. Most
 // sources have one value for each valid time; those with several (forecasts, ensemble members) name the run as well.
 
 import type { FrameKey } from "./frames.js";
@@ -15,8 +15,8 @@ import {
 /** The samples of the three parts of a dataset. */
 export interface Sampling {
   readonly periods: Periods;
-  /** Every frame of the training period once; within a run by time, ascending. */
-  readonly trainingFrames: readonly FrameKey[];
+  /** Every frame of a period once; within a run by time, ascending. Statistics are made of those for training. */
+  frames(part: SplitName): readonly FrameKey[];
   /** First frames of the samples of `numInputSteps + numPredSteps` states. @throws DataError when there is none */
   samples(part: SplitName, numInputSteps: number, numPredSteps: number): SampleStarts;
 }
@@ -37,7 +37,7 @@ export function timeSampling(options: TimeSamplingOptions): Sampling {
   const { periods, times, step, sampleEvery } = options;
   return {
     periods,
-    trainingFrames: timesWithin(periods.train, times).map((time) => ({ time })),
+    frames: (part) => timesWithin(periods[part], times).map((time) => ({ time })),
     samples(part, numInputSteps, numPredSteps) {
       const period = periods[part];
       const length = numInputSteps + numPredSteps;

@@ -223,14 +223,12 @@ function windowSampling(
   terms: readonly number[],
   step: number,
 ): Sampling {
-  const trainingFrames: FrameKey[] = runs
-    .get("train")!
-    .flatMap(({ date, run }) => terms.map((term) => ({ time: date + term, run })));
   return {
     periods: Object.fromEntries(
       splitNames.map((n) => [n, { start: periods[n].start, end: periods[n].end }]),
     ) as unknown as Periods,
-    trainingFrames,
+    frames: (part) =>
+      runs.get(part)!.flatMap(({ date, run }) => terms.map((term): FrameKey => ({ time: date + term, run }))),
     samples(part, numInputSteps, numPredSteps) {
       const length = numInputSteps + numPredSteps;
       const windows = Math.floor(terms.length / length);

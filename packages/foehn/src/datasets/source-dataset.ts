@@ -143,7 +143,8 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
     memoryLimit: plan.memoryLimit ?? 2e9,
   };
   const frames = new FrameStore({ ...layout, source });
-  const first = sampling.trainingFrames[0]!;
+  const trainingFrames = sampling.frames("train");
+  const first = trainingFrames[0]!;
   const staticFields: StaticField[] = [];
   for (const variable of variables.filter((v) => v.role === "static")) {
     const [field] = await source.read({ ...first, variables: [variable.sourceName] });
@@ -152,7 +153,7 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
   const statics = buildStatics(grid, plan.statics, staticFields);
   const survey = await surveyTraining({
     frames,
-    keys: sampling.trainingFrames,
+    keys: trainingFrames,
     step,
     onNan,
     cacheDir: options.cacheDir,
@@ -176,7 +177,7 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
     periods: sampling.periods,
     ...(plan.isOfThisEarth === false && { isOfThisEarth: false }),
   };
-  const numFrames = Math.max(source.times.length, sampling.trainingFrames.length);
+  const numFrames = Math.max(source.times.length, trainingFrames.length);
   const fits = frames.frameBytes * numFrames <= layout.memoryLimit;
   const numWorkers = plan.recipe && canUseWorkers() ? (options.numWorkers ?? (fits ? 0 : defaultWorkers())) : 0;
   const threads =
@@ -210,6 +211,12 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
     valid: part("valid"),
     test: part("test"),
     climatology: Object.fromEntries(info.features.map((f) => [f.name, survey.climatology[f.name]!])),
+    fields: {
+      names: frames.names,
+      units: Object.fromEntries(variables.map((v) => [v.info.name, v.info.units])),
+      frames: (name) => sampling.frames(name),
+      read: (key) => frames.raw(key),
+    },
     async close() {
       await threads?.close();
       await source.close();

@@ -1,5 +1,5 @@
 // Opens whatever holds fields: a file, a list of files, a folder or a glob; GRIB, NetCDF or Zarr, told apart by their first bytes and
-// not by their names. Not here: what is inside (grib-source.ts, netcdf-source.ts, zarr-source.ts).
+// not by their names; or a folder of .npy fields with its description. Not here: what is inside (grib-source.ts, netcdf-source.ts, zarr-source.ts).
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
@@ -34,6 +34,11 @@ export async function openSource(spec: string | readonly string[], options: Open
   if (specs.length === 0) throw new DataError("no data was named", { hint: "give a file, a folder or a glob" });
   if (specs.length === 1 && /^synthetic(:|$)/.test(specs[0]!)) {
     return (await import("./synthetic.js")).openSyntheticSource(specs[0]!);
+  }
+  if (specs.length === 1) {
+    const { isNpyFolder, npySource } = await import("./npy-source.js");
+    const folder = resolve(cwd, specs[0]!);
+    if (isNpyFolder(folder)) return npySource(folder);
   }
   const paths = specs.flatMap((text) => expand(text, cwd));
   const kinds = new Map<FileKind | "zarr", string[]>();

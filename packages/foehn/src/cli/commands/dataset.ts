@@ -1,13 +1,18 @@
-// foehn dataset: the datasets that --dataset can name, and a look into data files.
+// foehn dataset: the datasets that --dataset can name, a look into data files, and what can be done with a dataset. The work is
+// in ../dataset-actions.ts.
 
+import { existsSync } from "node:fs";
+import type { Command } from "commander";
 import { formatDuration, formatTime, formatTimeShort } from "../../core/time.js";
 import { openData } from "../data.js";
+import { addDatasetFlags, type DatasetFlags } from "../dataset-actions.js";
 import { type Console, table } from "../io.js";
+import { choiceOption, integerOption, listOption, numberOption } from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
-/** foehn dataset list | inspect */
+/** foehn dataset list | inspect | stats | plot | convert | check | speedtest */
 export const define: DefineVerb = (command, run) => {
-  command.usage("list | inspect <path...>");
+  command.usage("list | inspect | stats | plot | convert | check | speedtest");
   command
     .command("list")
     .description("List the datasets that --dataset can name.")
@@ -18,23 +23,109 @@ export const define: DefineVerb = (command, run) => {
         console.result(list, table(list.map((d) => [d.name, d.summary])));
       }),
     );
-  command
-    .command("inspect")
-    .description("Show what data files hold: variables with units, grid, times. Reads GRIB 1 and 2, NetCDF and Zarr.")
-    .argument("<path...>", "files, folders or globs; several are joined. `synthetic` is the built-in atmosphere")
-    .option("--values", "read one field of each variable and show its range")
+  addDatasetFlags(
+    command
+      .command("inspect")
+      .description(
+        "Show what data files hold, or what a dataset makes of them. Reads GRIB 1 and 2, NetCDF, Zarr and npy folders.",
+      )
+      .argument("<path...>", "files, folders or globs; several are joined. Or the name of a dataset")
+      .option("--values", "read one field of each variable and show its range"),
+  )
     .addHelpText(
       "after",
-      "\nExamples:\n  foehn dataset inspect era5.grib\n  foehn dataset inspect 'data/*.nc' --values\n  foehn dataset inspect forecast.zarr --json\n",
+      `
+Examples:
+  foehn dataset inspect era5.grib
+  foehn dataset inspect 'data/*.nc' --values
+  foehn dataset inspect gridded --dataset-conf dataset.yaml
+  foehn dataset inspect dummy
+`,
     )
     .action(run(inspect));
+  const verb = (name: string, description: string, example: string): Command =>
+    addDatasetFlags(
+      command.command(name).description(description).argument("<dataset>", "see foehn dataset list"),
+    ).addHelpText("after", `\nExample:\n  foehn dataset ${name} gridded ${example}\n`);
+  verb(
+    "stats",
+    "Compute and show the statistics of the training period, in float64.",
+    "--dataset-conf dataset.yaml -o stats.json",
+  )
+    .option("-o, --output <file>", "write them as JSON too")
+    .action(
+      run(async (console, flags: DatasetFlags, name: string) => (await actions()).datasetStats(console, name, flags)),
+    );
+  verb(
+    "plot",
+    "Draw a sample: past states, what is to be predicted, forcings.",
+    "--dataset-conf dataset.yaml --sample 12",
+  )
+    .addOption(choiceOption("--part <name>", "which samples (default: train)", ["train", "valid", "test"]))
+    .addOption(integerOption("--sample <n>", "which one (default: 0)", { min: 0 }))
+    .addOption(listOption("--variables <names>", "only these features, separated by commas"))
+    .option("-o, --output <file>", "PNG or SVG (default: NAME-PART-SAMPLE.png)")
+    .action(
+      run(async (console, flags: DatasetFlags, name: string) => (await actions()).plotDataset(console, name, flags)),
+    );
+  verb(
+    "check",
+    "Read everything and report what would spoil a training; exit status 1 when something would.",
+    "--dataset-conf dataset.yaml",
+  )
+    .addOption(
+      numberOption("--sigmas <x>", "standard deviations that are too far from the mean (default: 10)", {
+        min: 0,
+        above: true,
+      }),
+    )
+    .addOption(integerOption("--limit <n>", "times of each part at most (default: all)", { min: 1 }))
+    .addOption(integerOption("--max <n>", "problems shown at most (default: 50)", { min: 1 }))
+    .action(
+      run(async (console, flags: DatasetFlags, name: string) =>
+        (await actions()).checkDatasetAction(console, name, flags),
+      ),
+    );
+  verb("speedtest", "Measure how fast samples are read.", "--dataset-conf dataset.yaml --batch-size 2")
+    .addOption(integerOption("--batch-size <n>", "samples per batch (default: 1)", { min: 1 }))
+    .addOption(integerOption("--batches <n>", "batches to read (default: 20)", { min: 1 }))
+    .addOption(integerOption("--num-workers <n>", "reading threads, 0 for none (default: by size)", { min: 0 }))
+    .action(
+      run(async (console, flags: DatasetFlags, name: string) => (await actions()).datasetSpeed(console, name, flags)),
+    );
+  addDatasetFlags(
+    command
+      .command("convert")
+      .description("Write the fields of a dataset in a form that trains fast: a Zarr store, or a folder of .npy files.")
+      .argument("<dataset>", "see foehn dataset list")
+      .argument("<output>", "NAME.zarr for Zarr, any other name for a folder of .npy files, which can be interrupted"),
+  )
+    .option("--half", "half precision, .npy only: half the size, three digits of each field's deviation")
+    .addHelpText("after", "\nExample:\n  foehn dataset convert gridded fields --dataset-conf dataset.yaml --half\n")
+    .action(
+      run(async (console, flags: DatasetFlags, name: string, output: string) =>
+        (await actions()).convertDataset(console, name, output, flags),
+      ),
+    );
 };
+
+const actions = () => import("../dataset-actions.js");
 
 async function inspect(
   console: Console,
-  options: { readonly values?: boolean },
+  options: DatasetFlags & { readonly values?: boolean },
   paths: readonly string[],
 ): Promise<void> {
+  const { listDatasets } = await import("../../datasets/registry.js");
+  const [first] = paths as [string];
+  // `synthetic` is data as well as a dataset; with a file or steps it is the dataset.
+  const isName = paths.length === 1 && !existsSync(first) && listDatasets().some((d) => d.name === first);
+  if (
+    isName &&
+    (first !== "synthetic" || Object.keys(options).some((key) => key.startsWith("num") || key === "datasetConf"))
+  ) {
+    return (await actions()).inspectDataset(console, first, options);
+  }
   const source = await openData(paths);
   try {
     const { describeGrid } = await import("../../grid/grid.js");
