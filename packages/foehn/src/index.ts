@@ -53,7 +53,16 @@ export { type Grid, latLonGrid, regularGrid } from "./grid/grid.js";
 export { openPackage, type Package, writePackage } from "./hub/package.js";
 export { packageRun } from "./hub/package-run.js";
 // Models
-export { Network, type NetworkSettings } from "./models/network.js";
+export { type CheckOptions, type CheckOutcome, checkNetwork } from "./models/conformance/check-network.js";
+export { GraphNetwork } from "./models/graph-network.js";
+export {
+  type InputShape,
+  type ModelType,
+  Network,
+  type NetworkClass,
+  type NetworkSettings,
+} from "./models/network.js";
+export { PaddedNetwork, type PaddingRule } from "./models/padded-network.js";
 export { createNetwork, networks } from "./models/registry.js";
 // Figures
 export { drawErrorMap, drawForecastMap } from "./plots/forecast-map.js";
@@ -83,6 +92,7 @@ export {
   type PassInfo,
 } from "./training/observer.js";
 export type { TrainOptions, TrainOptionsInput } from "./training/options.js";
+export { loadPluginFiles } from "./training/plugins.js";
 export { createStrategy, strategies } from "./training/strategies/registry.js";
 export {
   type StateUpdate,

@@ -21,6 +21,8 @@ export interface GlobalOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly debug?: boolean;
+  /** Files of plugins; loaded before the verb's action. */
+  readonly plugin?: readonly string[];
 }
 
 /** The console of one command: made from its streams and global options. */

@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import { errorToJson, exitCodeOf, type FoehnError, formatError, UsageError } from "../core/errors.js";
 import { normaliseArguments } from "./command-line.js";
 import { createConsole, type GlobalOptions, type Streams } from "./io.js";
+import { pathsOption } from "./options.js";
 import type { Action, Runner } from "./verb.js";
 import { verbs } from "./verbs.js";
 
@@ -48,7 +49,7 @@ export async function main(
 }
 
 async function buildProgram(argv: readonly string[], streams: Streams): Promise<Command> {
-  const wanted = argv.find((arg) => !arg.startsWith("-"));
+  const wanted = argv.find((arg, i) => !arg.startsWith("-") && argv[i - 1] !== "--plugin");
   const helpFor = wanted === "help" ? argv[argv.indexOf("help") + 1] : wanted;
   const program = new Command("foehn")
     .usage("<verb> [options]")
@@ -59,6 +60,7 @@ async function buildProgram(argv: readonly string[], streams: Streams): Promise<
     .option("--json", "print the result as JSON on stdout, and progress as JSON lines on stderr")
     .option("-q, --quiet", "no progress, only results and errors")
     .option("--debug", "show where an error comes from")
+    .addOption(pathsOption("--plugin <file>", "a .ts or .js file with a network or strategy of yours; may be repeated"))
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void streams.stdout.write(text),
@@ -74,6 +76,10 @@ async function buildProgram(argv: readonly string[], streams: Streams): Promise<
     async (...all: unknown[]): Promise<void> => {
       // commander hands over the arguments, then the options, then the command itself
       const options = (all.at(-1) as Command).optsWithGlobals<O & GlobalOptions>();
+      if (options.plugin !== undefined) {
+        const { loadPluginFiles } = await import("../training/plugins.js");
+        await loadPluginFiles(options.plugin);
+      }
       await action(createConsole(streams, options), options, ...(all.slice(0, -2) as unknown as A));
     };
   for (const verb of verbs) {

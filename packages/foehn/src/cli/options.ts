@@ -109,6 +109,15 @@ export function scheduleOption(flags: string, description: string): Option {
   });
 }
 
+/** Sizes of a grid: `64x64`. */
+export function sizesOption(flags: string, description: string): Option {
+  return option(flags, description, (text) => {
+    const sizes = text.split(/[x×,]/).map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : 0));
+    if (sizes.length === 2 && sizes.every((size) => size > 0)) return sizes;
+    throw new UsageError(`${nameOf(flags)}: expected rows and columns like 64x64, got "${text}"`);
+  });
+}
+
 /** A list separated by commas: `t2m,u10`. */
 export function listOption(flags: string, description: string): Option {
   return option(flags, description, (text) => {

@@ -25,7 +25,7 @@ export const verbs: readonly Verb[] = [
   {
     name: "model",
     group: "Model building",
-    summary: "list the networks, or show the settings of one",
+    summary: "list the networks, show the settings of one, or check one of yours",
     load: () => import("./commands/model.js"),
   },
   {

@@ -12,6 +12,7 @@ import { borderMask } from "../grid/geometry.js";
 import type { Grid } from "../grid/grid.js";
 import { gridFromJson, gridToJson } from "../grid/json.js";
 import type { PackageContents } from "../training/package-contents.js";
+import { originsOf } from "../training/plugins.js";
 import type { StrategySettings } from "../training/strategies/strategy.js";
 import { lookupVariable } from "../variables/catalogue.js";
 import { isoDuration, type Manifest, schemaVersion } from "./manifest.js";
@@ -27,6 +28,7 @@ export const packageFiles = {
 export function manifestOf(contents: PackageContents): Omit<Manifest, "files"> {
   const { info } = contents;
   const { prognostic, diagnostic } = modelFeatures(info);
+  const plugins = originsOf(contents.architecture, contents.strategy);
   const pick = (stats: Readonly<Record<string, FeatureStats>>, key: keyof FeatureStats) =>
     Object.fromEntries(Object.entries(stats).map(([name, values]) => [name, values[key]]));
   return {
@@ -35,6 +37,7 @@ export function manifestOf(contents: PackageContents): Omit<Manifest, "files"> {
     version: contents.version,
     architecture: contents.architecture,
     settings: { ...contents.settings },
+    ...(plugins.length > 0 ? { plugins } : {}),
     n_history: contents.numInputSteps - 1,
     grid: gridToJson(info.grid),
     in_channels_names: [...prognostic],

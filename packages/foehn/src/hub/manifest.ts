@@ -77,6 +77,7 @@ export const manifestSchema = z
     architecture_entrypoint: z.string().optional(),
     architecture: z.string().default("").describe("name of a network that Foehn knows, such as halfunet"),
     settings: z.record(z.string(), z.unknown()).default({}).describe("settings of the architecture"),
+    plugins: z.array(z.string()).optional().describe("what brings the architecture or the strategy, if Foehn does not"),
     n_history: z.int().nonnegative().default(0).describe("past states besides the newest one"),
     grid: gridJsonSchema.default("720x1440"),
     in_channels_names: z.array(z.string()).min(1).describe("the prognostic variables"),

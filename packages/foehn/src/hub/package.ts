@@ -2,9 +2,10 @@
 // at all; opened lazily, each file checked before its first use. Paths cannot leave the folder, nor can links; nothing in a package
 // that is opened here is executed. Not here: finding a package by name (uri.ts).
 
-import { mkdir, readdir, realpath, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import * as torch from "@foehn/torch";
+import { z } from "zod";
 import { ModelError, UsageError } from "../core/errors.js";
 import { atomicWrite, sha256File, temporaryPath, toStorageError } from "../core/files.js";
 import { didYouMean } from "../core/suggest.js";
@@ -12,10 +13,11 @@ import type { DatasetInfo } from "../datasets/dataset.js";
 import { modelFeatures } from "../datasets/features.js";
 import { moveToFinalName, refuseExisting, syncFolders } from "../io/final-name.js";
 import type { Network } from "../models/network.js";
-import { createNetwork } from "../models/registry.js";
+import { createNetwork, networks } from "../models/registry.js";
 import type { PackageContents } from "../training/package-contents.js";
+import { howToGet, loadPluginsFor } from "../training/plugins.js";
 import { numInputFeatures, numOutputFeatures } from "../training/step.js";
-import { createStrategy } from "../training/strategies/registry.js";
+import { createStrategy, strategies } from "../training/strategies/registry.js";
 import type { StrategySettings } from "../training/strategies/strategy.js";
 import { infoOf, manifestOf, packageFiles, staticsOf, strategySettingsOf } from "./contents.js";
 import { type Manifest, manifestName, readManifest } from "./manifest.js";
@@ -111,6 +113,7 @@ function writeTensors(folder: string, { info, weights, climatology }: PackageCon
 export async function openPackage(directory: string): Promise<Package> {
   const path = resolve(directory);
   await requireFolder(path);
+  await loadPlugins(path);
   const manifest = readManifest(join(path, manifestName));
   const files = manifest.files ?? {};
   if (manifest.files) await checkFileList(path, files);
@@ -151,6 +154,8 @@ export async function openPackage(directory: string): Promise<Package> {
     info,
     async network({ device = "cpu" } = {}) {
       refuseCode(path, manifest);
+      if (!networks.has(manifest.architecture))
+        refuseWithoutPlugin(path, "network", manifest.architecture, manifest.plugins);
       const described = await info();
       const features = modelFeatures(described);
       const inputs = numInputFeatures({
@@ -173,6 +178,37 @@ export async function openPackage(directory: string): Promise<Package> {
       return readFields(await file(manifest.climatology.file), shapes);
     },
   };
+}
+
+/** Loads what may bring the names in metadata.json, whose schema knows only registered strategies. */
+async function loadPlugins(path: string): Promise<void> {
+  const names = pluginNamesSchema.safeParse(parseJson(await readFile(join(path, manifestName), "utf8")));
+  if (!names.success) return; // said with its place when the manifest is read
+  const { architecture, strategy, plugins } = names.data;
+  await loadPluginsFor({ model: architecture, strategy });
+  if (strategy !== undefined && !strategies.has(strategy)) refuseWithoutPlugin(path, "strategy", strategy, plugins);
+}
+
+const pluginNamesSchema = z.looseObject({
+  architecture: z.string().optional(),
+  strategy: z.string().optional(),
+  plugins: z.array(z.string()).optional(),
+});
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws ModelError where the package says which plugin it needs; otherwise the name is simply unknown */
+function refuseWithoutPlugin(path: string, what: string, name: string, plugins: readonly string[] = []): void {
+  if (plugins.length === 0) return;
+  throw new ModelError(`the package ${path} needs the ${what} "${name}" of the plugin ${plugins.join(" or ")}`, {
+    hint: howToGet(plugins),
+  });
 }
 
 async function requireFolder(path: string): Promise<void> {

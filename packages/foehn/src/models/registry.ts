@@ -23,19 +23,38 @@ import { UNetRPP } from "./zoo/unetrpp/unetrpp.js";
 /** Networks by name. Names are compared without case, dashes and underscores: `HalfUNet`, `half-unet` and `halfunet` are one. */
 export class NetworkRegistry {
   readonly #classes = new Map<string, NetworkClass>();
+  readonly #origins = new Map<NetworkClass, string>();
 
-  /** Adds a class under its `modelName`. @throws ConfigError when another class has the name */
-  register<S extends NetworkSettings>(registered: NetworkClass<S>): void {
+  /**
+   * Adds a class under its `modelName`.
+   * @param origin the plugin it comes from
+   * @throws ConfigError when another class has the name
+   */
+  register<S extends NetworkSettings>(registered: NetworkClass<S>, origin?: string): void {
     // Only createNetwork calls the constructor, with settings that this class's own schema has checked.
     const network = registered as unknown as NetworkClass;
     const key = canonical(network.modelName);
     const known = this.#classes.get(key);
     if (known !== undefined && known !== network) {
-      throw new ConfigError(`two networks are called "${network.modelName}": ${known.name} and ${network.name}`, {
+      const from = (place: string | undefined) => (origin === undefined ? "" : ` of ${place ?? "Foehn itself"}`);
+      const both = `${known.name}${from(this.#origins.get(known))} and ${network.name}${from(origin)}`;
+      throw new ConfigError(`two networks are called "${network.modelName}": ${both}`, {
         hint: "rename one: change its static modelName",
       });
     }
     this.#classes.set(key, network);
+    if (origin !== undefined) this.#origins.set(network, origin);
+  }
+
+  /** Whether a name is known. */
+  has(name: string): boolean {
+    return this.#classes.has(canonical(name));
+  }
+
+  /** The plugin that brought a network; undefined for Foehn's own and for unknown names. */
+  originOf(name: string): string | undefined {
+    const network = this.#classes.get(canonical(name));
+    return network && this.#origins.get(network);
   }
 
   /** The class of a name. @throws UsageError for an unknown name, with the nearest ones */

@@ -1,6 +1,7 @@
 // Options that name other files (`model_conf`, `loss_conf`), with what those files say put in their place: the run folder then holds
 // everything that was used, and a resume does not read them again.
 
+import { resolve } from "node:path";
 import { z } from "zod";
 import { loadConfig } from "../core/config.js";
 import { ConfigError } from "../core/errors.js";
@@ -10,7 +11,7 @@ import type { TrainOptions } from "./options.js";
 
 /** Reads and checks the files. @throws ConfigError with the place of what is wrong */
 export function resolveFiles(options: TrainOptions): TrainOptions {
-  return resolveLoss(resolveModel(options));
+  return resolveLoss(resolveModel({ ...options, plugins: options.plugins.map((file) => resolve(file)) }));
 }
 
 function resolveModel(options: TrainOptions): TrainOptions {

@@ -10,6 +10,7 @@ import { atomicWrite, temporaryPath, toStorageError } from "../core/files.js";
 import { formatTime } from "../core/time.js";
 import { type DatasetRecord, writeDatasetRecord } from "./dataset-record.js";
 import { parseTrainOptions, type TrainOptions } from "./options.js";
+import { loadPluginsFor, type NeededNames } from "./plugins.js";
 import type { Provenance } from "./provenance.js";
 
 /** `20190301T120000Z-synthetic-halfunet-3f9a`: time, what, four random letters. @param now epoch seconds */
@@ -54,8 +55,10 @@ export async function readRunFolder(path: string): Promise<{ options: TrainOptio
       hint: "give the folder that `foehn train` printed, e.g. runs/20190301T120000Z-…",
     });
   }
+  const written = JSON.parse(await readFile(config, "utf8")) as NeededNames;
+  await loadPluginsFor(written);
   return {
-    options: parseTrainOptions(JSON.parse(await readFile(config, "utf8")), config),
+    options: parseTrainOptions(written, config),
     provenance: JSON.parse(await readFile(join(path, "provenance.json"), "utf8")) as Provenance,
   };
 }

@@ -19,6 +19,7 @@ import { lossContext } from "./losses/loss.js";
 import { createLoss } from "./losses/registry.js";
 import { type ChosenObserver, observers } from "./observer.js";
 import { parseTrainOptions, type TrainOptions, type TrainOptionsInput, usesMask } from "./options.js";
+import { loadPluginsFor } from "./plugins.js";
 import { resolveDevice, resolvePrecision } from "./precision.js";
 import { collectProvenance } from "./provenance.js";
 import { resolveFiles } from "./resolve-files.js";
@@ -52,6 +53,7 @@ export interface TrainHooks {
  * disk is full, InterruptedError after an abort: then the last good checkpoint is in the run folder
  */
 export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): Promise<TrainResult> {
+  await loadPluginsFor(input);
   const options = resolveFiles(parseTrainOptions(input));
   const watchers = chooseObservers(options);
   for (const callback of hooks.callbacks ?? []) callback.check?.(options);

@@ -1,25 +1,38 @@
-// foehn model: the networks that --model can name, and their settings.
+// foehn model: the networks that --model can name, their settings, and the conformance suite for authors of networks.
 
-import { table } from "../io.js";
+import { ModelError } from "../../core/errors.js";
+import { withInterrupt } from "../../core/interrupt.js";
+import type { NetworkClass } from "../../models/network.js";
+import { type Console, table } from "../io.js";
+import { integerOption, settingOption, sizesOption, threadsOption } from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
-/** foehn model list | show */
+/** foehn model list | show | check */
 export const define: DefineVerb = (command, run) => {
-  command.usage("list | show <name>");
+  command.usage("list | show <name> | check <name>");
   command
     .command("list")
     .description("List the networks that --model can name.")
     .action(
       run(async (console) => {
-        const { networks } = await import("../../models/registry.js");
+        const [{ networks }, { loadInstalledPlugins }] = await Promise.all([
+          import("../../models/registry.js"),
+          import("../../training/plugins.js"),
+        ]);
+        await loadInstalledPlugins();
         const list = networks.list().map((n) => ({
           name: n.modelName,
           type: n.modelType,
           onnx: n.onnxSupported,
+          plugin: networks.originOf(n.modelName) ?? null,
           settings: Object.keys(defaultsOf(n.settings)),
         }));
-        const rows = list.map((n) => [n.name, n.type, n.onnx ? "ONNX" : "", n.settings.join(", ")]);
-        console.result(list, table([["name", "type", "export", "settings"], ...rows]));
+        const hasPlugins = list.some((n) => n.plugin !== null);
+        const rows = [
+          ["name", "type", "export", "settings", ...(hasPlugins ? ["plugin"] : [])],
+          ...list.map((n) => [n.name, n.type, n.onnx ? "ONNX" : "", n.settings.join(", "), n.plugin ?? ""]),
+        ];
+        console.result(list, table(rows));
       }),
     );
   command
@@ -30,8 +43,7 @@ export const define: DefineVerb = (command, run) => {
     .addHelpText("after", "\nExample:\n  foehn model show halfunet\n")
     .action(
       run(async (console, options: { schema?: boolean }, name: string) => {
-        const [{ networks }, { z }] = await Promise.all([import("../../models/registry.js"), import("zod")]);
-        const network = networks.get(name);
+        const [network, { z }] = await Promise.all([findNetwork(name), import("zod")]);
         const schema = z.toJSONSchema(network.settings, { io: "input", unrepresentable: "any" }) as JsonSchema;
         if (options.schema) {
           console.result(schema, JSON.stringify(schema, null, 2));
@@ -51,7 +63,76 @@ export const define: DefineVerb = (command, run) => {
         );
       }),
     );
+  command
+    .command("check")
+    .description("Run the conformance suite on a network: everything that training, packages and forecasts rely on.")
+    .argument("<name>", "name of the network")
+    .addOption(
+      settingOption("--model-settings <key=value>", "a setting of the model; values may be JSON; may be repeated"),
+    )
+    .addOption(sizesOption("--input-shape <HxW>", "size of the grid; default 64x64"))
+    .addOption(integerOption("--inputs <n>", "input features; default 5", { min: 1 }))
+    .addOption(integerOption("--outputs <n>", "output features; default 3", { min: 1 }))
+    .addOption(integerOption("--seed <n>", "of weights and inputs; default 42", { min: 0 }))
+    .addOption(threadsOption())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  foehn model check mymodel --plugin my-model.ts
+  foehn model check halfunet --model-settings num_filters=8 --input-shape 33x50
+
+One line per check; exit status 1 when one fails.
+`,
+    )
+    .action(run((console, flags: CheckFlags, name: string) => check(console, name, flags)));
 };
+
+interface CheckFlags {
+  readonly modelSettings?: Readonly<Record<string, unknown>>;
+  readonly inputShape?: readonly number[];
+  readonly inputs?: number;
+  readonly outputs?: number;
+  readonly seed?: number;
+  readonly threads?: number;
+}
+
+async function check(console: Console, name: string, flags: CheckFlags): Promise<void> {
+  (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
+  const network = await findNetwork(name);
+  const { checkNetwork } = await import("../../models/conformance/check-network.js");
+  const outcomes = await withInterrupt((signal) =>
+    checkNetwork(network, {
+      signal,
+      ...(flags.modelSettings && { settings: flags.modelSettings }),
+      ...(flags.inputShape && { inputShape: flags.inputShape }),
+      ...(flags.inputs !== undefined && { numInputFeatures: flags.inputs }),
+      ...(flags.outputs !== undefined && { numOutputFeatures: flags.outputs }),
+      ...(flags.seed !== undefined && { seed: flags.seed }),
+    }),
+  );
+  const marks = { passed: "✓", failed: "✗", "not checked": "–" };
+  const lines = outcomes.map((outcome) => {
+    const detail = outcome.status === "not checked" ? `not checked: ${outcome.detail}` : outcome.detail;
+    return [`${marks[outcome.status]} ${outcome.name}`, detail];
+  });
+  console.result({ name: network.modelName, checks: outcomes }, table(lines));
+  const failed = outcomes.filter((outcome) => outcome.status === "failed").length;
+  if (failed === 0) return;
+  throw new ModelError(`${network.modelName} fails ${failed} of ${outcomes.length} checks`, {
+    hint: "docs/guides/your-model.md says what a network promises",
+  });
+}
+
+/** A network by name, from an installed plugin if need be. */
+async function findNetwork(name: string): Promise<NetworkClass> {
+  const [{ networks }, { loadPluginsFor }] = await Promise.all([
+    import("../../models/registry.js"),
+    import("../../training/plugins.js"),
+  ]);
+  await loadPluginsFor({ model: name });
+  return networks.get(name);
+}
 
 interface JsonSchema {
   readonly properties?: Readonly<Record<string, { readonly description?: string; readonly enum?: readonly unknown[] }>>;

@@ -60,6 +60,7 @@ const ownFlags = [
   "json",
   "quiet",
   "debug",
+  "plugin",
 ];
 const resumable = ["epochs", "device", "threads", "numWorkers", "prefetchFactor"];
 
@@ -81,7 +82,8 @@ async function trainAndPackage(console: Console, typed: Flags & GlobalOptions, c
       });
     }
   }
-  const settings = toSnakeCase(given);
+  const settings: Record<string, unknown> = toSnakeCase(given);
+  if (flags.plugin !== undefined && resume === undefined) settings.plugins = flags.plugin;
   const { train, resumeTraining } = await import("../../training/train.js");
   const { Trackers } = await import("../../tracking/trackers.js");
   await import("../../plots/observers/builtin.js"); // registers them
@@ -112,9 +114,12 @@ async function printSchema(console: Console): Promise<void> {
 }
 
 async function trainFromFile(file: string, settings: Record<string, unknown>, hooks: TrainHooks): Promise<TrainResult> {
-  const { loadConfig } = await import("../../core/config.js");
+  const [{ loadConfig }, { z }] = await Promise.all([import("../../core/config.js"), import("zod")]);
   const { trainOptionsSchema } = await import("../../training/options.js");
   const { train } = await import("../../training/train.js");
+  const { loadPluginsFor } = await import("../../training/plugins.js");
+  // The schema knows registered names only, and the file may say what brings others.
+  await loadPluginsFor(loadConfig(file, z.looseObject({}), settings));
   return train(loadConfig(file, trainOptionsSchema, settings) as TrainOptionsInput, hooks);
 }
 

@@ -6,6 +6,7 @@ import { count } from "./counts.js";
 
 /** Keys of the schema. */
 export const modelOptions = {
+  plugins: z.array(z.string()).default([]).describe("files that bring networks and strategies of their own"),
   model: z.string().default("halfunet").describe("name in the model registry"),
   model_conf: z.string().nullable().default(null).describe("settings file of the model"),
   model_settings: z

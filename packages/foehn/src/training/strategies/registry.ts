@@ -13,21 +13,37 @@ import type { Strategy, StrategyClass, StrategySettings } from "./strategy.js";
 /** Strategies by name. */
 export class StrategyRegistry {
   readonly #classes = new Map<string, StrategyClass>();
+  readonly #origins = new Map<StrategyClass, string>();
 
-  /** Adds a class under its `strategyName`. @throws ConfigError when another class has the name */
-  register<S extends StrategySettings>(registered: StrategyClass<S>): void {
+  /**
+   * Adds a class under its `strategyName`.
+   * @param origin the plugin it comes from
+   * @throws ConfigError when another class has the name
+   */
+  register<S extends StrategySettings>(registered: StrategyClass<S>, origin?: string): void {
     // Only createStrategy calls the constructor, with settings that this class's own schema has checked.
     const strategy = registered as unknown as StrategyClass;
     const known = this.#classes.get(strategy.strategyName);
     if (known !== undefined && known !== strategy) {
-      throw new ConfigError(
-        `two strategies are called "${strategy.strategyName}": ${known.name} and ${strategy.name}`,
-        {
-          hint: "rename one: change its static strategyName",
-        },
-      );
+      const from = (place: string | undefined) => (origin === undefined ? "" : ` of ${place ?? "Foehn itself"}`);
+      const both = `${known.name}${from(this.#origins.get(known))} and ${strategy.name}${from(origin)}`;
+      throw new ConfigError(`two strategies are called "${strategy.strategyName}": ${both}`, {
+        hint: "rename one: change its static strategyName",
+      });
     }
     this.#classes.set(strategy.strategyName, strategy);
+    if (origin !== undefined) this.#origins.set(strategy, origin);
+  }
+
+  /** Whether a name is known. */
+  has(name: string): boolean {
+    return this.#classes.has(name);
+  }
+
+  /** The plugin that brought a strategy; undefined for Foehn's own and for unknown names. */
+  originOf(name: string): string | undefined {
+    const strategy = this.#classes.get(name);
+    return strategy && this.#origins.get(strategy);
   }
 
   /** The class of a name. @throws UsageError for an unknown name, with the nearest ones */

@@ -1,0 +1,112 @@
+// Plugins: modules that bring networks and strategies of their own. Files are given (`--plugin`, `plugins:`); installed packages are looked
+// for when a name is not known here, or when everything is to be listed. What a plugin exports is registered as the zoo's own classes are.
+
+import { resolve } from "node:path";
+import { ModelError } from "../core/errors.js";
+import {
+  findInstalledPlugins,
+  importInstalledPlugin,
+  importPluginFile,
+  type PluginExports,
+  pluginPrefix,
+} from "../core/plugin-files.js";
+import { Network, type NetworkClass } from "../models/network.js";
+import { networks } from "../models/registry.js";
+import { strategies } from "./strategies/registry.js";
+import { Strategy, type StrategyClass } from "./strategies/strategy.js";
+
+const loaded = new Map<string, Promise<void>>();
+
+/**
+ * Loads plugins given as files, each once.
+ * @throws UsageError for a missing file; ModelError for one that does not load or brings nothing; ConfigError for a name that is taken
+ */
+export async function loadPluginFiles(files: readonly string[]): Promise<void> {
+  for (const file of files) await once(resolve(file), async () => registerPlugin(await importPluginFile(file), file));
+}
+
+/** Loads every installed plugin, each once. @param from where to begin to look for node_modules folders */
+export async function loadInstalledPlugins(from?: string): Promise<void> {
+  for (const plugin of findInstalledPlugins(from)) {
+    const origin = `${plugin.name}@${plugin.version}`;
+    await once(plugin.directory, async () => registerPlugin(await importInstalledPlugin(plugin), origin));
+  }
+}
+
+/** What a run or a package needs to know by name. */
+export interface NeededNames {
+  readonly model?: unknown;
+  readonly strategy?: unknown;
+  /** Files of plugins. */
+  readonly plugins?: unknown;
+}
+
+/** Loads the plugin files, and the installed plugins when a name is still unknown. Unknown names are no error here. */
+export async function loadPluginsFor({ model, strategy, plugins }: NeededNames): Promise<void> {
+  if (Array.isArray(plugins)) await loadPluginFiles(plugins.filter((file) => typeof file === "string"));
+  const knowsModel = typeof model !== "string" || model === "" || networks.has(model);
+  const knowsStrategy = typeof strategy !== "string" || strategies.has(strategy);
+  if (!knowsModel || !knowsStrategy) await loadInstalledPlugins();
+}
+
+/** The plugins that a network and a strategy come from, as a package remembers them. */
+export function originsOf(model: string, strategy: string): string[] {
+  const origins = [networks.originOf(model), strategies.originOf(strategy)];
+  return [...new Set(origins.filter((origin) => origin !== undefined))];
+}
+
+/** How to come by plugins that are not here: `foehn-plugin-x@1.0.0`, or the file that was given. */
+export function howToGet(origins: readonly string[]): string {
+  const ways = origins.map((origin) =>
+    origin.slice(origin.indexOf("/") + 1).startsWith(pluginPrefix)
+      ? `npm install ${origin}`
+      : `pass --plugin with the file ${origin}`,
+  );
+  return ways.join("; ");
+}
+
+/**
+ * Registers the classes that a module exports.
+ * @param origin what to call the plugin in messages
+ * @throws ModelError when there are none, or one lacks what its contract asks for
+ */
+export function registerPlugin(exports: PluginExports, origin: string): void {
+  let count = 0;
+  for (const [name, value] of Object.entries(exports)) {
+    if (isSubclass(value, Network) && Object.hasOwn(value, "modelName")) {
+      require(value, name, origin, ["modelType", "onnxSupported", "settings"]);
+      networks.register(value as unknown as NetworkClass, origin);
+      count++;
+    } else if (isSubclass(value, Strategy) && Object.hasOwn(value, "strategyName")) {
+      require(value, name, origin, ["summary", "settings"]);
+      strategies.register(value as unknown as StrategyClass, origin);
+      count++;
+    }
+  }
+  if (count > 0) return;
+  throw new ModelError(`the plugin ${origin} exports neither a network nor a strategy`, {
+    hint: "export a class that extends Network, with a static modelName, or Strategy, with a static strategyName; import both from foehn",
+  });
+}
+
+function isSubclass(value: unknown, base: { readonly prototype: object }): value is { readonly prototype: object } {
+  return typeof value === "function" && value.prototype instanceof (base as unknown as new () => object);
+}
+
+function require(value: object, name: string, origin: string, members: readonly string[]): void {
+  const lacking = members.filter((member) => !(member in value));
+  if (lacking.length === 0) return;
+  throw new ModelError(`the class ${name} of the plugin ${origin} has no static ${lacking.join(", ")}`, {
+    hint: "docs/guides/your-model.md shows a complete one",
+  });
+}
+
+function once(key: string, load: () => Promise<void>): Promise<void> {
+  let running = loaded.get(key);
+  if (running === undefined) {
+    running = load();
+    loaded.set(key, running);
+    running.catch(() => loaded.delete(key));
+  }
+  return running;
+}
