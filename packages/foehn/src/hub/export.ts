@@ -148,6 +148,7 @@ function refuseDifference(
 }
 
 function refuseUnsupported(pkg: Package): void {
+  if (!networks.has(pkg.manifest.architecture)) return; // opening the network says which plugin it needs
   const { modelName, onnxSupported } = networks.get(pkg.manifest.architecture);
   if (onnxSupported) return;
   const able = networks.list().filter((network) => network.onnxSupported);

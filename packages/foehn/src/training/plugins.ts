@@ -1,14 +1,13 @@
 // Plugins: modules that bring networks and strategies of their own. Files are given (`--plugin`, `plugins:`); installed packages are looked
 // for when a name is not known here, or when everything is to be listed. What a plugin exports is registered as the zoo's own classes are.
 
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { ModelError } from "../core/errors.js";
 import {
   findInstalledPlugins,
   importInstalledPlugin,
   importPluginFile,
   type PluginExports,
-  pluginPrefix,
 } from "../core/plugin-files.js";
 import { Network, type NetworkClass } from "../models/network.js";
 import { networks } from "../models/registry.js";
@@ -49,20 +48,19 @@ export async function loadPluginsFor({ model, strategy, plugins }: NeededNames):
   if (!knowsModel || !knowsStrategy) await loadInstalledPlugins();
 }
 
-/** The plugins that a network and a strategy come from, as a package remembers them. */
+/** The plugins that a network and a strategy come from, as a package remembers them: `foehn-plugin-x@1.0.0`, or a file without its folder. */
 export function originsOf(model: string, strategy: string): string[] {
-  const origins = [networks.originOf(model), strategies.originOf(strategy)];
-  return [...new Set(origins.filter((origin) => origin !== undefined))];
+  const origins = [networks.originOf(model), strategies.originOf(strategy)].filter((origin) => origin !== undefined);
+  return [...new Set(origins.map((origin) => (isPackage(origin) ? origin : basename(origin))))];
 }
+
+const isPackage = (origin: string): boolean => /^(@[^/]+\/)?foehn-plugin-[^/]*@/.test(origin);
 
 /** How to come by plugins that are not here: `foehn-plugin-x@1.0.0`, or the file that was given. */
 export function howToGet(origins: readonly string[]): string {
-  const ways = origins.map((origin) =>
-    origin.slice(origin.indexOf("/") + 1).startsWith(pluginPrefix)
-      ? `npm install ${origin}`
-      : `pass --plugin with the file ${origin}`,
-  );
-  return ways.join("; ");
+  return origins
+    .map((origin) => (isPackage(origin) ? `npm install ${origin}` : `pass --plugin with the file ${origin}`))
+    .join("; ");
 }
 
 /**
