@@ -2,7 +2,6 @@
 import { empty } from "../creation.js";
 import * as ops from "../generated/functions.js";
 import type { Tensor } from "../tensor.js";
-import { recorder } from "../trace/recorder.js";
 import { initWeightAndBias } from "./linear.js";
 import { isChannelsLast } from "./memory-order.js";
 import { Module } from "./module.js";
@@ -147,7 +146,7 @@ export class ConvTranspose2d extends Module {
 
   override forward(x: Tensor): Tensor {
     const { weight, bias, stride, padding, outputPadding, groups, dilation } = this;
-    if (this.#isTiling() && isChannelsLast(x) && recorder === null) return tiles(x, weight, bias);
+    if (this.#isTiling() && isChannelsLast(x)) return tiles(x, weight, bias);
     return ops.convTranspose2d(x, weight, { bias, stride, padding, outputPadding, groups, dilation });
   }
 
