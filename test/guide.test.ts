@@ -30,7 +30,7 @@ describe("docs/guides/first-model.md", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it.each(["README.md", "docs/guides/first-model.md", "docs/guides/observers.md"])(
+  it.each(["README.md", "docs/guides/first-model.md", "docs/guides/forecast-steps.md", "docs/guides/observers.md"])(
     "%s names verbs and flags that exist",
     async (page) => {
       const commands = commandsOf(page);

@@ -1,10 +1,15 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { ModelFeatures } from "../../datasets/features.js";
 import { manifestSchema } from "../../hub/manifest.js";
+import { unrollOptions } from "../options/unroll.js";
 import { parseTrainOptions } from "../options.js";
+import { DiffAr } from "./diff-ar.js";
 import { DownscalingOnly } from "./downscaling-only.js";
 import { createStrategy, strategies } from "./registry.js";
+import { ScaledAr } from "./scaled-ar.js";
 import { type StateUpdate, Strategy } from "./strategy.js";
 
 /** ŝ = factor · y. */
@@ -43,6 +48,30 @@ describe("the registry of strategies", () => {
     );
     class Other extends Direct {}
     expect(() => strategies.register(Other)).toThrow(/two strategies are called "direct": Direct and Other/);
+  });
+});
+
+describe("docs/guides/forecast-steps.md", () => {
+  const root = new URL("../../../../../", import.meta.url);
+  const page = readFileSync(new URL("docs/guides/forecast-steps.md", root), "utf8");
+
+  it("has a strategy of one's own that works", async () => {
+    const example = new URL("examples/library/damped-strategy.ts", root);
+    expect(page).toContain(readFileSync(example, "utf8"));
+    await import(fileURLToPath(example));
+    expect(createStrategy("damped_ar", { damping: 0.5 })).toMatchObject({
+      settings: { damping: 0.5 },
+      usesStates: true,
+    });
+    expect(() => createStrategy("damped_ar", { damping: 2 })).toThrow(/damping/);
+  });
+
+  it("names every strategy, its settings, and every option of the unrolled forecast", () => {
+    for (const { strategyName, settings } of [ScaledAr, DiffAr, DownscalingOnly]) {
+      const keys = Object.keys(z.toJSONSchema(settings, { io: "input" }).properties ?? {});
+      for (const name of [strategyName, ...keys]) expect(page).toContain(name);
+    }
+    for (const name of Object.keys(unrollOptions)) expect(page).toContain(`\`${name}\``);
   });
 });
 
