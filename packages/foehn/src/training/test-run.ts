@@ -125,6 +125,7 @@ export async function testRun(
         },
         signal,
         onBatch: (done) => progress.update(done),
+        ensemble: learner.ensemble.noise > 0 ? learner.ensemble : undefined,
         now: hooks.now?.() ?? Math.floor(Date.now() / 1000),
       });
       progress.finish();

@@ -410,6 +410,7 @@ export class Training {
         observe: { observers: this.#input.testObservers ?? [], callbacks, warn, signal },
         signal,
         onBatch: (done) => this.#progress.update(done),
+        ensemble: this.#learner.ensemble.noise > 0 ? this.#learner.ensemble : undefined,
         now: Math.floor(Date.now() / 1000),
       });
       this.#progress.finish(`test loss ${result.scores.loss.toPrecision(4)} · ${result.path}`);
