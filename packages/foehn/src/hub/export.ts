@@ -9,7 +9,7 @@ import { ModelError } from "../core/errors.js";
 import { temporaryPath, toStorageError } from "../core/files.js";
 import { modelFeatures } from "../datasets/features.js";
 import { moveToFinalName, refuseExisting } from "../io/final-name.js";
-import type { Network } from "../models/network.js";
+import type { Network, NetworkClass } from "../models/network.js";
 import { networks } from "../models/registry.js";
 import { foehnVersion } from "../training/provenance.js";
 import { createStrategy } from "../training/strategies/registry.js";
@@ -31,7 +31,7 @@ export interface ExportOnnxOptions extends ExportOptions {
 
 /** What `exportPackageOnnx` did. */
 export interface OnnxExportResult extends torch.onnx.OnnxExport {
-  /** (H, W, F): what one sample of `input` is. */
+  /** What one sample of `input` is: (H, W, F), or (N, F) for a graph network. */
   readonly inputShape: readonly number[];
   readonly inputFeatures: readonly string[];
   readonly outputFeatures: readonly string[];
@@ -158,7 +158,13 @@ function refuseUnsupported(pkg: Package): void {
   });
 }
 
-const sampleShape = (network: Network): number[] => [...network.inputShape, network.numInputFeatures];
+/** (H, W, F); a graph network takes the cells of the grid in one dimension, (N, F). */
+function sampleShape(network: Network): number[] {
+  const { modelType } = network.constructor as unknown as NetworkClass;
+  const cells =
+    modelType === "graph" ? [network.inputShape.reduce((product, n) => product * n, 1)] : network.inputShape;
+  return [...cells, network.numInputFeatures];
+}
 
 /** Two samples: what a trace with an open batch needs. */
 function exampleInput(network: Network): torch.Tensor {

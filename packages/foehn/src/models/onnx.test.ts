@@ -14,6 +14,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const small: Record<string, Record<string, unknown>> = {
   unet: { init_features: 8 },
   segformer: { dims: [8, 10, 15, 16], decoder_dim: 16 },
+  swinunetr: { feature_size: 12 },
+  unetrpp: { hidden_size: 32 },
 };
 
 function make(name: string, settings: Record<string, unknown>, shape: readonly number[]): Network {
@@ -43,14 +45,14 @@ async function agrees(name: string, settings: Record<string, unknown>, shape: re
 describe("ONNX export of the zoo", () => {
   const able = networks.list().filter((network) => network.onnxSupported);
 
-  it.each(able.map((network) => network.modelName))("%s", { timeout: 60_000 }, async (name) => {
+  it.each(able.map((network) => network.modelName))("%s", { timeout: 180_000 }, async (name) => {
     const made = await agrees(name, small[name] ?? {}, [64, 64]);
     expect(made.maxRelativeDifference).toBeLessThan(1e-4);
     // Sizes that the network pads and crops by itself.
     if (name !== "persistence" && name !== "identity") await agrees(name, small[name] ?? {}, [39, 50]);
   });
 
-  it("halfunet with all its settings", { timeout: 60_000 }, async () => {
+  it("halfunet with all its settings", { timeout: 180_000 }, async () => {
     for (const settings of [
       { use_ghost: true },
       { absolute_pos_embed: true, bias: true },

@@ -39,13 +39,15 @@ describe("prepareForInference", () => {
     afno: { embed_dim: 16, depth: 2, num_blocks: 2, patch_size: 4 },
     halfunet: { num_filters: 16 },
     segformer: { dims: [8, 10, 15, 16], decoder_dim: 16 },
+    swinunetr: { feature_size: 12 },
+    unetrpp: { hidden_size: 32 },
     unet: { init_features: 8 },
   };
 
   const gridded = networks.list().filter((network) => network.modelType !== "graph");
   it.each(gridded.map((network) => network.modelName))(
     "gives what %s gives, to the rounding of bfloat16",
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     (name) => {
       const network = make(name, small[name]);
       const { logger, lines } = recorder();

@@ -153,6 +153,7 @@ export const cases: Record<string, [Forward, readonly number[]]> = {
     (x) => x.index({}, torch.tensor([3n, 0n, 0n])).add(x.indexSelect(1, torch.tensor([1n, 2n, 3n]))),
     image,
   ],
+  "index add": [(x) => x.indexAdd(1, torch.tensor([2n, 0n, 2n, 2n]), x, { alpha: 0.5 }), image],
   "roll, flip": [(x) => torch.roll(x, [1, -2], { dims: [2, 3] }).add(torch.flip(x, [1, 3])), image],
   repeat: [(x) => x.repeat([1, 2, 1, 3]), image],
   "constant pad, crop": [

@@ -99,6 +99,21 @@ function flip(b: OnnxBuilder, node: Node): string {
   return b.op("Slice", [b.name(x), all(-1), all(-END), b.ints(dims), all(-1)]);
 }
 
+/** self with alpha · source added at positions of one dimension; a position may come more than once. */
+function indexAdd(b: OnnxBuilder, node: Node): string {
+  const [x, index, source] = [b.tensor(node, "self"), b.tensor(node, "index"), b.tensor(node, "source")];
+  const axis = b.dim(node, "dim", x.ndim);
+  const alpha = node.arg("alpha") ?? 1;
+  const added = b.as(source, x.dtype);
+  const updates = alpha === 1 ? added : b.op("Mul", [added, b.scalar(alpha, x.dtype)]);
+  const column = b.reshape(
+    b.as(index, "int64"),
+    source.shape.map((size, i) => (i === axis ? size : 1)),
+  );
+  const positions = b.op("Expand", [column, b.sizes(source.shape)]);
+  return b.op("ScatterElements", [b.name(x), positions, updates], { axis, reduction: "add" });
+}
+
 const gatherAlong =
   (type: string): Translation =>
   (b, node) => {
@@ -123,6 +138,7 @@ export const indexing: Translations = {
   "aten::stack": stack,
   "aten::index": index,
   "aten::index_select": gatherAlong("Gather"),
+  "aten::index_add": indexAdd,
   "aten::gather": gatherAlong("GatherElements"),
   "aten::embedding": (b, node) =>
     b.op("Gather", [b.name(b.tensor(node, "weight")), b.name(b.tensor(node, "indices"))], { axis: 0 }),

@@ -41,7 +41,7 @@ class UpsampleBlock extends nn.Module {
 export class SwinUNetR extends PaddedNetwork {
   static readonly modelName = "swinunetr";
   static readonly modelType: ModelType = "vision_transformer";
-  static readonly onnxSupported = false;
+  static readonly onnxSupported = true;
   static readonly settings = swinUNetRSettings;
 
   readonly swinViT: SwinTransformer;

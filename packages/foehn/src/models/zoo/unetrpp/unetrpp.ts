@@ -20,7 +20,7 @@ const DECODER_DEPTH = 3;
 export class UNetRPP extends PaddedNetwork {
   static readonly modelName = "unetrpp";
   static readonly modelType: ModelType = "vision_transformer";
-  static readonly onnxSupported = false;
+  static readonly onnxSupported = true;
   static readonly settings = unetRPPSettings;
 
   readonly unetr_pp_encoder: Encoder;
