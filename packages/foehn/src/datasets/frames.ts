@@ -54,7 +54,8 @@ export class FrameStore {
   /** Features per point of each part. */
   readonly width: Readonly<Record<FramePart, number>>;
   readonly #plan: FramePlan;
-  readonly #points: number;
+  /** Points of a field. */
+  readonly points: number;
   // Raw frames of the survey (`raw …`) wait here until they are wanted normalised (`state …`, `forcing …`).
   readonly #kept = new Map<string, { readonly values: Promise<Float32Array>; readonly bytes: number }>();
   #keptBytes = 0;
@@ -65,7 +66,7 @@ export class FrameStore {
     this.#plan = plan;
     this.names = [...plan.features, ...plan.forcing.variables];
     this.width = { state: plan.features.length, forcing: forcingNames(plan.forcing).length };
-    this.#points = plan.grid.shape[0] * plan.grid.shape[1];
+    this.points = plan.grid.shape[0] * plan.grid.shape[1];
   }
 
   /** Gives the statistics to normalise with; `fill` needs them, `raw` does not. */
@@ -75,7 +76,7 @@ export class FrameStore {
 
   /** Bytes of one whole frame in memory. */
   get frameBytes(): number {
-    return 4 * this.#points * (this.width.state + this.width.forcing);
+    return 4 * this.points * (this.width.state + this.width.forcing);
   }
 
   /** The read features at a time as the source has them, (H, W, names), NaN where missing. */
@@ -85,7 +86,7 @@ export class FrameStore {
   }
 
   async #readRaw(key: FrameKey): Promise<Float32Array> {
-    const out = new Float32Array(this.#points * this.names.length);
+    const out = new Float32Array(this.points * this.names.length);
     await this.#withFields(key, this.names, (fields) => interleave(fields, out));
     return out;
   }
@@ -108,7 +109,7 @@ export class FrameStore {
     const raw = this.#lookUp(`raw ${keyText(key)}`);
     let known = this.#lookUp(name);
     if (!known && (keep || raw)) {
-      const whole = new Float32Array(this.#points * full);
+      const whole = new Float32Array(this.points * full);
       known = this.#keep(name, full, this.#make(part, key, whole, full, raw));
     }
     if (!known) {
@@ -119,7 +120,7 @@ export class FrameStore {
     this.#dropRaw(key);
     if (width === full) target.set(values);
     else {
-      for (let n = 0; n < this.#points; n++) {
+      for (let n = 0; n < this.points; n++) {
         for (let f = 0; f < width; f++) target[n * width + f] = values[n * full + f]!;
       }
     }
@@ -184,7 +185,7 @@ export class FrameStore {
   }
 
   #keep(name: string, width: number, values: Promise<Float32Array>): Promise<Float32Array> {
-    const bytes = 4 * this.#points * width;
+    const bytes = 4 * this.points * width;
     this.#kept.set(name, { values, bytes });
     this.#keptBytes += bytes;
     // A failed reading is not an answer to keep.

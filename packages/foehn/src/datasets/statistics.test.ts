@@ -1,6 +1,9 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { silentProgress } from "../core/progress.js";
 import { regularGrid } from "../grid/grid.js";
 import { arraySource } from "../sources/array-source.js";
 import type { FeatureStats } from "./dataset.js";
@@ -118,6 +121,24 @@ describe("survey against NumPy", () => {
       }
       expect([...survey.climatology[name]!]).toEqual(golden.climatology[name]!.map(Math.fround));
     }
+  });
+
+  it("goes on where an interrupted survey was, to the same numbers", async () => {
+    const cacheDir = mkdtempSync(join(tmpdir(), "foehn-survey-"));
+    const whole = await surveyTraining({ frames: frames(), keys, step: 3600, onNan: "mask" });
+    const options = { keys, step: 3600, onNan: "mask", cacheDir, saveEverySeconds: 0 } as const;
+    const stopped = frames();
+    const raw = stopped.raw.bind(stopped);
+    let read = 0;
+    stopped.raw = (key) => (++read > 3 + 8 ? Promise.reject(new Error("stop")) : raw(key));
+    await expect(surveyTraining({ ...options, frames: stopped })).rejects.toThrow("stop");
+    const notes: string[] = [];
+    const progress = { ...silentProgress, note: (line: string) => void notes.push(line) };
+    const resumed = await surveyTraining({ ...options, frames: frames(), progress });
+    expect(notes).toEqual(["statistics go on after 8 of 11 times"]);
+    expect(resumed).toEqual(whole);
+    expect(readdirSync(cacheDir).filter((name) => name.startsWith("survey"))).toEqual([]);
+    rmSync(cacheDir, { recursive: true });
   });
 
   it("names variables and times of missing values, a few of them", async () => {

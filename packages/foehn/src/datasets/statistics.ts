@@ -40,6 +40,21 @@ export class RunningStats {
     return missing;
   }
 
+  /** What it has seen, as five numbers; `restore` takes them back. */
+  get state(): readonly [number, number, number, number, number] {
+    return [this.count, this.mean, this.m2, this.min, this.max];
+  }
+
+  restore(state: ArrayLike<number>): void {
+    [this.count, this.mean, this.m2, this.min, this.max] = Array.from(state) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+  }
+
   /** Adds everything that `other` has seen. */
   merge(other: RunningStats): void {
     if (other.count === 0) return;
@@ -85,6 +100,11 @@ export class FieldMean {
   constructor(size: number) {
     this.#sum = new Float64Array(size);
     this.#count = new Float64Array(size);
+  }
+
+  /** Sums and counts, which may be read and filled. */
+  get state(): readonly [sum: Float64Array, count: Float64Array] {
+    return [this.#sum, this.#count];
   }
 
   add(values: Float32Array): void {

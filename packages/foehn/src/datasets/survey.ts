@@ -3,7 +3,7 @@
 // folder under a name made from the data themselves, so that changed data never meet old statistics.
 
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { atomicWrite } from "../core/files.js";
 import { type Progress, silentProgress } from "../core/progress.js";
@@ -29,6 +29,8 @@ export interface SurveyOptions {
   readonly step: number;
   readonly onNan: OnNan;
   readonly cacheDir?: string | undefined;
+  /** How often an unfinished survey is put into the cache, so that an interrupted one goes on. Default 60. */
+  readonly saveEverySeconds?: number | undefined;
   readonly progress?: Progress | undefined;
 }
 
@@ -42,12 +44,14 @@ export async function surveyTraining(options: SurveyOptions): Promise<Survey> {
   const key = await surveyKey(options);
   const known = await readSurvey(cacheDir, key, options.frames.names);
   if (known) return known;
-  const made = await survey(options);
+  const partial = new PartialSurvey(join(cacheDir, `survey-${key}.f64`), options.saveEverySeconds ?? 60);
+  const made = await survey(options, partial);
   await writeSurvey(cacheDir, key, made);
+  await partial.remove();
   return made;
 }
 
-async function survey(options: SurveyOptions): Promise<Survey> {
+async function survey(options: SurveyOptions, partial?: PartialSurvey): Promise<Survey> {
   const { frames, keys, step, onNan, progress = silentProgress } = options;
   const { names } = frames;
   const width = names.length;
@@ -60,7 +64,22 @@ async function survey(options: SurveyOptions): Promise<Survey> {
   let mean: FieldMean | undefined;
   let difference: Float64Array | undefined;
   progress.start("statistics", keys.length);
-  for (const [i, key] of keys.entries()) {
+  let done = 0;
+  const saved = await partial?.read(names.length, frames.points * width);
+  if (saved) {
+    done = saved.done;
+    for (const [k, stats] of [...fieldStats, ...diffs].entries()) stats.restore(saved.stats.subarray(5 * k, 5 * k + 5));
+    mean = saved.mean;
+    difference = new Float64Array(frames.points * width);
+    // The fields that the next one is subtracted from.
+    run = keys[done]?.run;
+    for (let k = done - 1; k >= 0 && keys[k]!.run === run && keys[k]!.time >= keys[done]!.time - step; k--) {
+      window.set(keys[k]!.time, await frames.raw(keys[k]!));
+    }
+    progress.note(`statistics go on after ${done} of ${keys.length} times`);
+  }
+  for (let i = done; i < keys.length; i++) {
+    const key = keys[i]!;
     const { time } = key;
     const raw = await frames.raw(key);
     if (key.run !== run) window.clear();
@@ -85,6 +104,7 @@ async function survey(options: SurveyOptions): Promise<Survey> {
       window.delete(old);
     }
     progress.update(i + 1);
+    if (missing.length === 0) await partial?.save(i + 1, [...fieldStats, ...diffs], mean);
   }
   if (missing.length > 0) throw missingError(missing);
   progress.finish();
@@ -122,6 +142,50 @@ async function surveyKey(options: SurveyOptions): Promise<string> {
     hash.update(await frames.raw(keys[at]!));
   }
   return hash.digest("hex").slice(0, 24);
+}
+
+/** A survey that is not finished: `[times done, features, values per frame]`, the statistics, sums and counts of the time means. */
+class PartialSurvey {
+  #savedAt = performance.now();
+
+  constructor(
+    private readonly path: string,
+    private readonly everySeconds: number,
+  ) {}
+
+  /** What an earlier run left, where it fits. */
+  async read(
+    features: number,
+    values: number,
+  ): Promise<{ done: number; stats: Float64Array; mean: FieldMean } | undefined> {
+    const bytes = await readFile(this.path).catch(() => undefined);
+    const numbers = 3 + 10 * features + 2 * values;
+    if (bytes?.byteLength !== 8 * numbers) return undefined;
+    const all = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+    if (all[1] !== features || all[2] !== values) return undefined;
+    const mean = new FieldMean(values);
+    const [sum, count] = mean.state;
+    sum.set(all.subarray(3 + 10 * features, 3 + 10 * features + values));
+    count.set(all.subarray(3 + 10 * features + values));
+    return { done: all[0]!, stats: all.subarray(3, 3 + 10 * features), mean };
+  }
+
+  /** Writes when it is time. */
+  async save(done: number, stats: readonly RunningStats[], mean: FieldMean): Promise<void> {
+    if (performance.now() - this.#savedAt < 1000 * this.everySeconds) return;
+    const [sum, count] = mean.state;
+    const all = new Float64Array(3 + 5 * stats.length + 2 * sum.length);
+    all.set([done, stats.length / 2, sum.length]);
+    for (const [k, one] of stats.entries()) all.set(one.state, 3 + 5 * k);
+    all.set(sum, 3 + 5 * stats.length);
+    all.set(count, 3 + 5 * stats.length + sum.length);
+    await atomicWrite(this.path, new Uint8Array(all.buffer));
+    this.#savedAt = performance.now();
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.path, { force: true });
+  }
 }
 
 const jsonPath = (dir: string, key: string) => join(dir, `statistics-${key}.json`);
