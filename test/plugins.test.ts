@@ -118,7 +118,7 @@ describe("what is wrong with a plugin is said with its place", () => {
       'import { y } from "./none.js";\nexport const x = y;\n',
       /Cannot find module '\.\/none\.js'\n.*import\.ts/,
     ],
-    ["empty.ts", "export const x = 1;\n", /exports neither a network nor a strategy/],
+    ["empty.ts", "export const x = 1;\n", /exports neither a network, nor a strategy, nor an observer/],
     ["clash.ts", network("Half-UNet"), /called "Half-UNet": HalfUNet of Foehn itself and Mine of clash\.ts/],
     [
       "half.ts",

@@ -4,12 +4,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { train } from "foehn";
+import { loadPluginFiles, train } from "foehn";
 import { expect, it } from "vitest";
 import { tinyData } from "../../packages/foehn/src/training/tiny-data.test.fixture.js";
-import "./frost.js";
 
 it("reports the error where it freezes, and its guide shows its code", async () => {
+  await loadPluginFiles([fileURLToPath(new URL("frost.ts", import.meta.url))]);
   const code = readFileSync(fileURLToPath(new URL("frost.ts", import.meta.url)), "utf8");
   expect(readFileSync(fileURLToPath(new URL("../../docs/guides/observers.md", import.meta.url)), "utf8")).toContain(
     code,

@@ -1,8 +1,8 @@
-// An observer of one's own: how large is the error where it freezes, and where on the map? Import this file before `train`.
+// An observer of one's own: how large is the error where it freezes, and where on the map?
 import * as torch from "@foehn/torch";
-import { drawErrorMap, observers } from "foehn";
+import { drawErrorMap, type ObserverDefinition } from "foehn";
 
-observers.register({
+export const frost: ObserverDefinition = {
   name: "frost",
   summary: "error of the 2 m temperature where it freezes",
   create: ({ info, interiorMask }) => {
@@ -30,4 +30,4 @@ observers.register({
       dispose: () => torch.dispose([errors, cases]),
     };
   },
-});
+};

@@ -60,7 +60,12 @@ async function buildProgram(argv: readonly string[], streams: Streams): Promise<
     .option("--json", "print the result as JSON on stdout, and progress as JSON lines on stderr")
     .option("-q, --quiet", "no progress, only results and errors")
     .option("--debug", "show where an error comes from")
-    .addOption(pathsOption("--plugin <file>", "a .ts or .js file with a network or strategy of yours; may be repeated"))
+    .addOption(
+      pathsOption(
+        "--plugin <file>",
+        "a .ts or .js file with a network, strategy or observer of yours; may be repeated",
+      ),
+    )
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void streams.stdout.write(text),

@@ -1,4 +1,4 @@
-// Plugins: modules that bring networks and strategies of their own. Files are given (`--plugin`, `plugins:`); installed packages are looked
+// Plugins: modules that bring networks, strategies and observers of their own. Files are given (`--plugin`, `plugins:`); installed packages are looked
 // for when a name is not known here, or when everything is to be listed. What a plugin exports is registered as the zoo's own classes are.
 
 import { basename, resolve } from "node:path";
@@ -11,6 +11,7 @@ import {
 } from "../core/plugin-files.js";
 import { Network, type NetworkClass } from "../models/network.js";
 import { networks } from "../models/registry.js";
+import { type ObserverDefinition, observers } from "./observer.js";
 import { strategies } from "./strategies/registry.js";
 import { Strategy, type StrategyClass } from "./strategies/strategy.js";
 
@@ -79,12 +80,22 @@ export function registerPlugin(exports: PluginExports, origin: string): void {
       require(value, name, origin, ["summary", "settings"]);
       strategies.register(value as unknown as StrategyClass, origin);
       count++;
+    } else if (isObserver(value)) {
+      observers.register(value);
+      count++;
     }
   }
   if (count > 0) return;
-  throw new ModelError(`the plugin ${origin} exports neither a network nor a strategy`, {
-    hint: "export a class that extends Network, with a static modelName, or Strategy, with a static strategyName; import both from foehn",
+  throw new ModelError(`the plugin ${origin} exports neither a network, nor a strategy, nor an observer`, {
+    hint: "export a class that extends Network, with a static modelName, or Strategy, with a static strategyName; import both from foehn. Observers: docs/guides/observers.md",
   });
+}
+
+/** An observer's definition is a plain object. */
+function isObserver(value: unknown): value is ObserverDefinition {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, summary, create } = value as Partial<Record<keyof ObserverDefinition, unknown>>;
+  return typeof name === "string" && typeof summary === "string" && typeof create === "function";
 }
 
 function isSubclass(value: unknown, base: { readonly prototype: object }): value is { readonly prototype: object } {
