@@ -269,12 +269,12 @@ function refuseCode(path: string, manifest: Manifest): void {
   const code = manifest.entrypoint?.name || manifest.architecture_entrypoint;
   if (code) {
     throw new ModelError(`the package ${path} brings code (${code}), which this version of Foehn does not run`, {
-      hint: "packages of Foehn's own architectures need no code: see `foehn models`",
+      hint: "packages of Foehn's own architectures need no code: see `foehn model list`",
     });
   }
   if (manifest.architecture) return;
   throw new ModelError(`the package ${path} names no architecture`, {
-    hint: 'set "architecture" in metadata.json, for example to "persistence"; `foehn models` lists them',
+    hint: 'set "architecture" in metadata.json, for example to "persistence"; `foehn model list` lists them',
   });
 }
 
