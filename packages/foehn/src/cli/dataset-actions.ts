@@ -270,7 +270,7 @@ export async function plotDataset(
       grid: info.grid,
       title: `${info.name}, ${part} sample ${index}`,
       borderSize: info.borderSize,
-      coastlines: !["dummy", "synthetic"].includes(name),
+      coastlines: info.isOfThisEarth !== false,
       features: chosen.map((feature) => ({
         ...feature,
         steps:

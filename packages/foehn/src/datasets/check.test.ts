@@ -131,7 +131,10 @@ describe("converting fields", () => {
     asked = 0;
     const stopping = {
       ...input,
-      read: async (time: number) => (time === hour ? controller.abort() : undefined, input.read(time)),
+      read: async (time: number) => {
+        if (time === hour) controller.abort();
+        return input.read(time);
+      },
     };
     await expect(convertFields(stopping, path, { half: true, signal: controller.signal })).rejects.toMatchObject({
       exitCode: 130,
