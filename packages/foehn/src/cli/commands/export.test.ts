@@ -8,7 +8,7 @@ import type { DatasetInfo } from "../../datasets/dataset.js";
 import { buildStatics } from "../../datasets/statics.js";
 import { latLonGrid } from "../../grid/grid.js";
 import { writePackage } from "../../hub/package.js";
-import { createNetwork } from "../../models/registry.js";
+import { createNetwork, networks } from "../../models/registry.js";
 import { runHere } from "../process.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "foehn-export-"));
@@ -50,6 +50,38 @@ async function packaged(name: string, architecture: string, settings: Record<str
     provenance: {},
   });
 }
+
+describe("docs/guides/export.md", () => {
+  const guide = readFileSync(new URL("../../../../../docs/guides/export.md", import.meta.url), "utf8");
+
+  it("shows commands that work, and what they print", async () => {
+    const path = await packaged("my-model", "halfunet", { num_filters: 4 });
+    const commands = [...guide.matchAll(/^foehn (export .*?)(?: +#.*)?$/gm)].map((match) => match[1]!.split(" "));
+    expect(commands).toHaveLength(2);
+    for (const words of commands) {
+      const argv = words.map((word) => (word === "my-model" ? path : word.startsWith("my-model.") ? at(word) : word));
+      const { status, stdout } = await runHere(...argv);
+      expect(status).toBe(0);
+      for (const line of stdout.trim().split("\n")) expect(guide).toContain(`\n${line.split(" ")[0]} `);
+    }
+  });
+
+  it("lists the networks that can, and every key of the metadata", async () => {
+    const line = /^ONNX: (.*?);/m.exec(guide)?.[1];
+    expect(line?.split(", ")).toEqual(
+      networks
+        .list()
+        .filter((network) => network.onnxSupported)
+        .map((network) => network.modelName),
+    );
+    const text = readFileSync(at("my-model.onnx")).toString("latin1");
+    const keys = [...guide.matchAll(/^\| (`.*?) \|/gm)].flatMap((row) =>
+      [...row[1]!.matchAll(/`(\w+)`/g)].map((m) => m[1]!),
+    );
+    expect(keys.length).toBeGreaterThan(10);
+    for (const key of keys.filter((name) => name !== "license")) expect(text).toContain(key);
+  });
+});
 
 describe("foehn export onnx", () => {
   it("writes a file that names its input, carries the package's metadata, and says how far it is off", async () => {
