@@ -453,11 +453,16 @@ describe("train", () => {
   });
 
   it("trains in bf16 with float32 weights, close to fp32", async () => {
-    // The first epoch: later ones of so small a network drift apart by chance, whatever the rounding.
-    const [exact, mixed] = [await run({ epochs: 1 }), await run({ epochs: 1, precision: "bf16-mixed" })];
-    expect(mixed.network.parameters()[0]!.dtype).toBe("float32");
-    expect(mixed.history[0]!.train_loss).not.toBe(exact.history[0]!.train_loss);
-    expect(mixed.history[0]!.train_loss / exact.history[0]!.train_loss).toBeCloseTo(1, 1);
+    // So small a network drifts apart by several per cent within an epoch, whatever the rounding: the mean of some is steadier.
+    const ratios: number[] = [];
+    for (const seed of [42, 1, 2, 3]) {
+      const exact = await run({ epochs: 1, seed });
+      const mixed = await run({ epochs: 1, seed, precision: "bf16-mixed" });
+      expect(mixed.network.parameters()[0]!.dtype).toBe("float32");
+      expect(mixed.history[0]!.train_loss).not.toBe(exact.history[0]!.train_loss);
+      ratios.push(mixed.history[0]!.train_loss / exact.history[0]!.train_loss);
+    }
+    expect(ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length).toBeCloseTo(1, 1);
   });
 
   it("tells its callbacks everything once, also how it ended", async () => {
