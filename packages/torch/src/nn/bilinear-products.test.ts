@@ -55,4 +55,14 @@ describe("bilinear interpolation by products", () => {
       .item();
     expect(close).toBeLessThan(0.05);
   });
+
+  it("keep a constant field, to the bit", () => {
+    torch.scope(() => {
+      const x = torch.full([1, 2, 5, 7], 1.5).to("bfloat16").to({ memoryFormat: "channels_last" });
+      for (const alignCorners of [true, false]) {
+        const y = bilinearProducts(x, [37, 53], { alignCorners }).to("float32");
+        expect([y.min().item(), y.max().item()]).toEqual([1.5, 1.5]);
+      }
+    });
+  });
 });
