@@ -37,5 +37,11 @@ export async function openLoop(pkg: Package, options: InferenceOptions = {}): Pr
 function isPersistence({ manifest, strategy }: Package): boolean {
   const { architecture, entrypoint, architecture_entrypoint } = manifest;
   const hasCode = Boolean(entrypoint?.name || architecture_entrypoint);
-  return !hasCode && architecture !== "" && networks.get(architecture) === Persistence && strategy === "diff_ar";
+  return (
+    !hasCode &&
+    architecture !== "" &&
+    networks.has(architecture) &&
+    networks.get(architecture) === Persistence &&
+    strategy === "diff_ar"
+  );
 }
