@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "compat.h"
 #include "rows.h"
 
 namespace {
@@ -41,16 +42,24 @@ struct Axis {
 
 int64_t rounded(int64_t length) { return (length + 15) / 16 * 16; }  // the loops write sixteen at a time
 
-// base + Σ upsample_bilinear2d(map, size of base), all (N, C, H, W). Bfloat16 is summed in float32 and rounded once.
-at::Tensor add_upsampled(const at::Tensor& base, at::TensorList maps, bool align_corners) {
-  TORCH_CHECK(base.dim() == 4, "add_upsampled takes tensors of four dimensions, got ", base.sizes());
-  if (base.scalar_type() != at::kBFloat16) {
+// base + Σ upsample_bilinear2d(map, size), all (N, C, H, W); no base is zero. Bfloat16 is summed in float32 and rounded once.
+at::Tensor add_upsampled(const foehn::Optional<at::Tensor>& given, at::TensorList maps, at::IntArrayRef size, bool align_corners) {
+  TORCH_CHECK(!maps.empty() && size.size() == 2, "add_upsampled takes one map or more, and a size of two dimensions");
+  const at::Tensor base = given.has_value() ? *given : at::Tensor();
+  const auto type = maps[0].scalar_type();
+  const int64_t batch = maps[0].size(0), channels = maps[0].size(1), height = size[0], width = size[1];
+  const std::vector<int64_t> sizes = {batch, channels, height, width};
+  TORCH_CHECK(!base.defined() || (base.sizes() == at::IntArrayRef(sizes) && base.scalar_type() == type),
+              "add_upsampled: the base has ", base.sizes(), " of ", base.scalar_type(), ", the sum ", at::IntArrayRef(sizes), " of ", type);
+  if (type != at::kBFloat16) {
     at::Tensor sum = base;
-    for (const auto& map : maps) sum = sum + at::upsample_bilinear2d(map, {base.size(2), base.size(3)}, align_corners);
+    for (const auto& map : maps) {
+      const auto up = at::upsample_bilinear2d(map, size, align_corners);
+      sum = sum.defined() ? sum + up : up;
+    }
     return sum;
   }
-  const auto own = base.contiguous(at::MemoryFormat::ChannelsLast);
-  const int64_t batch = own.size(0), channels = own.size(1), height = own.size(2), width = own.size(3);
+  const auto own = base.defined() ? base.contiguous(at::MemoryFormat::ChannelsLast) : base;
   struct Map {
     at::Tensor tensor;
     Axis rows, columns;
@@ -58,14 +67,14 @@ at::Tensor add_upsampled(const at::Tensor& base, at::TensorList maps, bool align
   std::vector<Map> all;
   int64_t cells = 0;  // of one row of every map
   for (const auto& map : maps) {
-    TORCH_CHECK(map.dim() == 4 && map.size(0) == batch && map.size(1) == channels && map.scalar_type() == at::kBFloat16,
-                "add_upsampled: a map has ", map.sizes(), " of ", map.scalar_type(), ", the base ", base.sizes());
+    TORCH_CHECK(map.dim() == 4 && map.size(0) == batch && map.size(1) == channels && map.scalar_type() == type,
+                "add_upsampled: a map has ", map.sizes(), " of ", map.scalar_type(), ", the first one ", maps[0].sizes(), " of ", type);
     all.push_back({map.contiguous(at::MemoryFormat::ChannelsLast), Axis(map.size(2), height, align_corners), Axis(map.size(3), width, align_corners)});
     cells += rounded(map.size(3) * channels);
   }
   const auto& loops = row_functions();
-  auto out = at::empty_like(own);
-  const auto* from = reinterpret_cast<const uint16_t*>(own.data_ptr());
+  auto out = at::empty(sizes, maps[0].options().memory_format(at::MemoryFormat::ChannelsLast));
+  const auto* from = own.defined() ? reinterpret_cast<const uint16_t*>(own.data_ptr()) : nullptr;
   auto* to = reinterpret_cast<uint16_t*>(out.data_ptr());
   at::parallel_for(0, batch * height, 1, [&](int64_t begin, int64_t end) {
     std::vector<float> mixed(static_cast<size_t>(cells + 16));  // the last channels are read sixteen at a time too
@@ -81,7 +90,7 @@ at::Tensor add_upsampled(const at::Tensor& base, at::TensorList maps, bool align
         rows[m] = {row, map.columns.low.data(), map.columns.high.data(), map.columns.part.data()};
         row += rounded(length);
       }
-      loops.add_columns(from + k * width * channels, to + k * width * channels, width, channels, rows.data(), rows.size());
+      loops.add_columns(from == nullptr ? nullptr : from + k * width * channels, to + k * width * channels, width, channels, rows.data(), rows.size());
     }
   });
   return out;
@@ -90,6 +99,6 @@ at::Tensor add_upsampled(const at::Tensor& base, at::TensorList maps, bool align
 }  // namespace
 
 TORCH_LIBRARY(foehn, library) {
-  library.def("add_upsampled(Tensor base, Tensor[] maps, bool align_corners) -> Tensor");
+  library.def("add_upsampled(Tensor? base, Tensor[] maps, int[2] size, bool align_corners) -> Tensor");
   library.impl("add_upsampled", c10::DispatchKey::CPU, add_upsampled);
 }

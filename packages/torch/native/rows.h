@@ -17,7 +17,7 @@ struct MapRow {
 struct RowFunctions {
   // out[i] = (1 − t)·a[i] + t·b[i], from bfloat16 to float32: a row between two rows. `out` has room for a multiple of sixteen.
   void (*mix_rows)(const uint16_t* a, const uint16_t* b, float t, float* out, int64_t n);
-  // out[x·c + i] = base[x·c + i] + Σ over maps of the value between columns, for one output row of `width` cells of c channels.
+  // out[x·c + i] = base[x·c + i] + Σ over maps of the value between columns, for one output row of `width` cells of c channels; no base is zero.
   void (*add_columns)(const uint16_t* base, uint16_t* out, int64_t width, int64_t c, const MapRow* maps, size_t count);
 };
 

@@ -1,6 +1,7 @@
 // Resampling of the spatial axes. PyTorch: torch.nn.functional.interpolate.
 import { aten } from "../operators.js";
 import type { Tensor } from "../tensor.js";
+import { recorder } from "../trace/recorder.js";
 import { bilinearProducts, prefersProducts } from "./bilinear-products.js";
 
 /** Methods; `linear` is for (N, C, L), `bilinear` and `bicubic` for (N, C, H, W), `trilinear` for (N, C, D, H, W). */
@@ -70,7 +71,8 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
     case "bilinear":
     case "bicubic":
     case "trilinear": {
-      if (mode === "bilinear" && !antialias && prefersProducts(x)) {
+      // A trace keeps the plain call: every exporter knows it, and `fuseForInference` has something better still.
+      if (mode === "bilinear" && !antialias && recorder === null && prefersProducts(x)) {
         const output = size ?? x.shape.slice(2).map((n, i) => Math.floor(n * scale![i]!));
         return bilinearProducts(x, output as [number, number], {
           alignCorners: alignCorners ?? false,

@@ -23,7 +23,7 @@ class Net extends nn.Module {
   readonly norm = new nn.BatchNorm2d(8);
   readonly down = new nn.Conv2d(8, 8, 3, { padding: "same", groups: 2 });
   readonly downNorm = new nn.BatchNorm2d(8, { affine: false });
-  readonly up = new nn.ConvTranspose2d(8, 8, 2, { stride: 2 });
+  readonly up = new nn.ConvTranspose2d(8, 8, 3, { stride: 2, padding: 1, outputPadding: 1 });
   readonly upNorm = new nn.BatchNorm2d(8);
   readonly head = new nn.Linear(8, 3);
 
@@ -132,25 +132,27 @@ describe("foehn::add_upsampled", () => {
     const make = (h: number, w: number) => torch.randn([2, channels, h, w]);
     const [base, maps] = [make(9, 14), [make(3, 7), make(1, 1), make(9, 5)]];
     const exact = maps.reduce((sum, map) => sum.add(up(map, size, aligned)), base);
-    const plain = torch.aten("foehn::add_upsampled", base, maps, aligned) as Tensor;
+    const plain = torch.aten("foehn::add_upsampled", base, maps, size, aligned) as Tensor;
     expect(apart(plain, exact)).toBeLessThan(1e-6);
     const lower = (x: Tensor) => x.to({ dtype: "bfloat16", memoryFormat: "channels_last" });
-    const low = torch.aten("foehn::add_upsampled", lower(base), maps.map(lower), aligned) as Tensor;
+    const low = torch.aten("foehn::add_upsampled", lower(base), maps.map(lower), size, aligned) as Tensor;
     expect(low.dtype).toBe("bfloat16");
     // Sum of what the maps are in bfloat16, rounded once: within half a unit of its last place.
     const rounded = maps.reduce((sum, map) => sum.add(up(lower(map).float(), size, aligned)), lower(base).float());
     const off = low.float().sub(rounded).abs().div(rounded.abs().add(1e-3)).max().item();
     expect(off).toBeLessThan(2 ** -8);
+    const alone = torch.aten("foehn::add_upsampled", null, [lower(maps[0]!)], size, aligned) as Tensor;
+    expect(apart(alone, up(lower(maps[0]!).float(), size, aligned))).toBeLessThan(3e-3);
   });
 
   it("keeps NaN and refuses other shapes", () => {
     const base = torch.full([1, 1, 2, 2], Number.NaN).bfloat16();
     const map = torch.ones([1, 1, 1, 1]).bfloat16();
-    expect(torch.aten("foehn::add_upsampled", base, [map], true)).toSatisfy(
+    expect(torch.aten("foehn::add_upsampled", base, [map], [2, 2], true)).toSatisfy(
       (x: Tensor) => x.float().isnan().all().item() === 1,
     );
-    expect(() => torch.aten("foehn::add_upsampled", base, [torch.ones([1, 2, 1, 1]).bfloat16()], true)).toThrow(
-      /a map has \[1, 2, 1, 1\]/,
+    expect(() => torch.aten("foehn::add_upsampled", base, [torch.ones([1, 2, 1, 1]).bfloat16()], [2, 2], true)).toThrow(
+      /the base has \[1, 1, 2, 2\]/,
     );
   });
 });

@@ -17,7 +17,7 @@ export interface Fusions {
   packedConvolutions: number;
   /** Those of them that apply the ReLU behind them. */
   relus: number;
-  /** Additions of upsampled maps that are part of one sum. */
+  /** Bilinear upsamplings that run in our own call, those that are added up in one pass. */
   upsamplings: number;
   /** Weights that are cast once instead of at every call. */
   castWeights: number;
@@ -116,10 +116,17 @@ function setArgument(node: Node, name: string, value: NodeArgument): void {
   node.args = node.args.map((arg, i) => (node.overload.arguments[i]!.name === name ? value : arg));
 }
 
-/** base + up(a) + up(b) + …, written as additions one after the other. */
+/** up(a), and base + up(a) + up(b) + … written as additions one after the other, as one call each. */
 function sumUpsamplings(graph: Graph, fusions: Fusions): void {
   const overload = findOverload("foehn::add_upsampled");
   if (overload === null) return;
+  for (const node of graph.nodes) {
+    if (!isPlainUpsampling(node) || node.output.dtype !== "bfloat16") continue;
+    const [aligned, size] = [node.arg("align_corners")!, node.output.shape.slice(2)];
+    node.overload = overload;
+    node.args = [null, [node.args[0]!], size, aligned];
+    fusions.upsamplings++;
+  }
   for (const add of [...graph.nodes]) {
     if (add.operator !== "aten::add" || add.arg("alpha") !== 1 || add.output?.dtype !== "bfloat16") continue;
     const links = new Links(graph);
@@ -127,16 +134,14 @@ function sumUpsamplings(graph: Graph, fusions: Fusions): void {
     for (const [k, arg] of operands.entries()) {
       const up = links.soleSource(arg);
       const base = operands[1 - k];
-      if (up === undefined || !(base instanceof Value) || !isPlainUpsampling(up)) continue;
-      if (!sameShape(base, up.output) || base.dtype !== "bfloat16" || up.output.dtype !== "bfloat16") continue;
-      const map = up.args[0] as Value;
+      if (up?.overload !== overload || !(base instanceof Value) || base.dtype !== "bfloat16") continue;
+      if (up.args[0] !== null || !sameShape(base, up.output)) continue;
       const before = links.soleSource(base);
-      const joins = before?.overload === overload && before.args[2] === up.arg("align_corners");
-      const [root, maps] = joins ? [before.args[0]!, [...(before.args[1] as Value[]), map]] : [base, [map]];
+      const joins = before?.overload === overload && before.args[3] === up.args[3];
+      const [root, maps] = joins ? [before.args[0]!, before.args[1] as Value[]] : [base, []];
       add.overload = overload;
-      add.args = [root, maps, up.arg("align_corners")!];
+      add.args = [root, [...maps, ...(up.args[1] as Value[])], up.args[2]!, up.args[3]!];
       add.inPlace = null;
-      fusions.upsamplings++;
       break;
     }
     graph.removeDead();

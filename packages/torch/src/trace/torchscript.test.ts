@@ -63,7 +63,7 @@ describe("torch.jit.save", () => {
   it("refuses what it has no words for, and leaves no file", () => {
     const path = join(folder, "no.pt");
     using graph = torch.trace(
-      (x) => torch.aten("foehn::add_upsampled", x, [x], true) as Tensor,
+      (x) => torch.aten("foehn::add_upsampled", x, [x], [2, 2], true) as Tensor,
       torch.randn([2, 1, 2, 2]),
     );
     expect(() => torch.jit.save(graph, path)).toThrow(/foehn::add_upsampled is no operator of PyTorch's own/);
