@@ -203,6 +203,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   define_random(*in, exports);
   define_system(*in, exports);
   define_script(*in, exports);
+  define_graph(*in, exports);
   return exports;
 }
 

@@ -53,5 +53,6 @@ void define_autograd(Instance& in, Napi::Object& exports);
 void define_random(Instance& in, Napi::Object& exports);
 void define_system(Instance& in, Napi::Object& exports);
 void define_script(Instance& in, Napi::Object& exports);
+void define_graph(Instance& in, Napi::Object& exports);
 
 }  // namespace foehn

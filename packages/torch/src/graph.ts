@@ -3,8 +3,12 @@
 import { tensor } from "./creation.js";
 import { TorchError } from "./errors.js";
 import * as ops from "./generated/functions.js";
+import { adopt } from "./handles.js";
+import { native } from "./native.js";
 import { Module } from "./nn/module.js";
+import { scope } from "./scope.js";
 import type { Tensor } from "./tensor.js";
+import { recorder } from "./trace/recorder.js";
 
 /** What an {@link EdgeIndex} is made from. */
 export interface EdgeIndexOptions {
@@ -61,9 +65,9 @@ export class EdgeIndex extends Module {
     return ops.diff(this.receiverOffsets).clampMin(1).unsqueeze(1);
   }
 
-  /** Use {@link edgeSum} and {@link segmentSum}. */
+  /** Use {@link edgeSum} and {@link normSum}. */
   override forward(): never {
-    throw new TypeError("EdgeIndex computes nothing: use torch.graph.edgeSum and torch.graph.segmentSum");
+    throw new TypeError("EdgeIndex computes nothing: use torch.graph.edgeSum and torch.graph.normSum");
   }
 
   override extraRepr(): string {
@@ -99,22 +103,89 @@ export interface EdgeSumOptions {
  * @param edge (B, edges, d), or (edges, d) for all of a batch
  * @param sender (B, senders, d), or (senders, d)
  * @param receiver (B, receivers, d), or (receivers, d)
- * @returns (B, edges, d), or (edges, d) when nothing has a batch
+ * @returns (B, edges, d); B is 1 when nothing has a batch
  */
 export function edgeSum(
   index: EdgeIndex,
   edge: Tensor,
   sender: Tensor,
   receiver: Tensor,
-  { silu = false }: EdgeSumOptions = {},
+  { silu: withSilu = false }: EdgeSumOptions = {},
 ): Tensor {
-  const sum = edge.add(sender.indexSelect(-2, index.senders)).add(receiver.indexSelect(-2, index.receivers));
-  return silu ? ops.silu(sum) : sum;
+  const { senders, receivers, receiverOffsets, senderOrder, senderOffsets } = index;
+  if (isFast(edge)) {
+    const terms = [edge.handle, sender.handle, receiver.handle] as const;
+    const order = [senders.handle, receiverOffsets.handle, senderOrder.handle, senderOffsets.handle] as const;
+    return adopt(native.graphEdgeSum(...terms, ...order, withSilu)) as Tensor;
+  }
+  const sum = batched(edge).add(sender.indexSelect(-2, senders)).add(receiver.indexSelect(-2, receivers));
+  return withSilu ? ops.silu(sum) : sum;
 }
 
-/** Sums the rows of all edges into one node: (B, edges, d) → (B, receivers, d). Nodes without edges get zeros. */
-export function segmentSum(index: EdgeIndex, rows: Tensor): Tensor {
+/** x·sigmoid(x) of a tensor, or of the sum of two of one shape. */
+export function silu(x: Tensor, other?: Tensor): Tensor {
+  if (isFast(x)) return adopt(native.graphSilu(x.handle, other?.handle ?? 0)) as Tensor;
+  return ops.silu(other === undefined ? x : x.add(other));
+}
+
+/** Parameters of a layer norm over the last dimension. */
+export interface Norm {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  readonly eps: number;
+}
+
+/**
+ * Layer norm of rows, (B, rows, d) → the same, in the type of the rows.
+ * @param residual added to the result: (B, rows, d), or (rows, d)
+ */
+export function layerNorm(rows: Tensor, norm: Norm, residual?: Tensor): Tensor {
+  if (isFast(rows)) return normalised(rows, norm, residual, 0, true)[0]!;
+  const result = composedNorm(rows, norm);
+  return residual === undefined ? result : result.add(residual);
+}
+
+/** What {@link normSum} gives. */
+export interface NormSum {
+  /** (B, receivers, d): the sum over the edges into each node, zeros without any. */
+  readonly sums: Tensor;
+  /** (B, edges, d): the normalised rows with the residual added; left out without a residual. */
+  readonly rows?: Tensor;
+}
+
+/**
+ * Layer norm of the rows of edges, summed at the nodes they lead to.
+ * @param rows (B, edges, d)
+ * @param residual also give the normalised rows, added to this: (B, edges, d), or (edges, d)
+ */
+export function normSum(index: EdgeIndex, rows: Tensor, norm: Norm, residual?: Tensor): NormSum {
+  if (isFast(rows)) {
+    const given = normalised(rows, norm, residual, index.receiverOffsets.handle, residual !== undefined);
+    return { sums: given[0]!, ...(given[1] && { rows: given[1] }) };
+  }
+  const result = composedNorm(rows, norm);
   const shape = [...rows.shape];
   shape[shape.length - 2] = index.numReceivers;
-  return ops.indexAdd(rows.newZeros(shape), -2, index.receivers, rows);
+  const sums = ops.indexAdd(result.newZeros(shape), -2, index.receivers, result);
+  return { sums, ...(residual && { rows: result.add(residual) }) };
+}
+
+/** The native loops are for the CPU; a trace must see operators. */
+const isFast = (tensor: Tensor): boolean => tensor.device === "cpu" && recorder === null;
+
+const batched = (tensor: Tensor): Tensor => (tensor.ndim === 2 ? tensor.unsqueeze(0) : tensor);
+
+function normalised(rows: Tensor, norm: Norm, residual: Tensor | undefined, offsets: number, wantRows: boolean): Tensor[] {
+  return scope(() => {
+    const x = batched(rows);
+    const { weight, bias, eps } = norm;
+    const ids = native.graphNormSum(x.handle, weight.handle, bias.handle, residual?.handle ?? 0, offsets, eps, wantRows);
+    const results = ids.map((id) => adopt(id) as Tensor);
+    return rows.ndim === 2 ? results.map((result) => result.squeeze(0)) : results;
+  });
+}
+
+function composedNorm(rows: Tensor, { weight, bias, eps }: Norm): Tensor {
+  const result = ops.layerNorm(rows, weight.shape, { weight: weight.to(rows.dtype), bias: bias.to(rows.dtype), eps });
+  return result.to(rows.dtype);
 }

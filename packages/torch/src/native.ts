@@ -132,6 +132,27 @@ export interface Native {
   generatorSeed(generator: number, seed: number | bigint): void;
   generatorState(generator: number): number;
   setGeneratorState(generator: number, state: number): void;
+  // message passing
+  graphEdgeSum(
+    edge: number,
+    sender: number,
+    receiver: number,
+    senders: number,
+    receiverOffsets: number,
+    senderOrder: number,
+    senderOffsets: number,
+    silu: boolean,
+  ): number;
+  graphSilu(first: number, second: number): number;
+  graphNormSum(
+    rows: number,
+    weight: number,
+    bias: number,
+    residual: number,
+    offsets: number,
+    eps: number,
+    wantRows: boolean,
+  ): number[];
   // machine
   versions(): NativeVersions;
   cpuFlags(): { avx2: boolean; avx512: boolean; avx512Bf16: boolean; amx: boolean; amxBf16: boolean };

@@ -6,6 +6,7 @@ import { nn } from "@foehn/torch";
 import type { InputShape } from "../network.js";
 import type { InteractionNet } from "./interaction-net.js";
 import { MeshNetwork } from "./mesh-network.js";
+import type { Mlp } from "./mlp.js";
 import type { GraphSettings } from "./settings.js";
 
 /** States of all levels, finest first. A round replaces entries; the lists belong to one forward. */
@@ -22,10 +23,10 @@ export interface MeshState {
 
 /** Base of hilam and hilamparallel. */
 export abstract class HierarchicalNetwork extends MeshNetwork {
-  readonly mesh_embedders: nn.ModuleList<nn.Sequential>;
-  readonly mesh_same_embedders: nn.ModuleList<nn.Sequential>;
-  readonly mesh_up_embedders: nn.ModuleList<nn.Sequential>;
-  readonly mesh_down_embedders: nn.ModuleList<nn.Sequential>;
+  readonly mesh_embedders: nn.ModuleList<Mlp>;
+  readonly mesh_same_embedders: nn.ModuleList<Mlp>;
+  readonly mesh_up_embedders: nn.ModuleList<Mlp>;
+  readonly mesh_down_embedders: nn.ModuleList<Mlp>;
   readonly mesh_init_gnns: nn.ModuleList<InteractionNet>;
   readonly mesh_read_gnns: nn.ModuleList<InteractionNet>;
 
@@ -50,7 +51,7 @@ export abstract class HierarchicalNetwork extends MeshNetwork {
   }
 
   protected override process(mesh: Tensor): Tensor {
-    const embedded = (embedders: Iterable<nn.Sequential>, parts: Iterable<{ readonly features: Tensor }>): Tensor[] => {
+    const embedded = (embedders: Iterable<Mlp>, parts: Iterable<{ readonly features: Tensor }>): Tensor[] => {
       const features = [...parts].map((part) => part.features);
       return [...embedders].map((embedder, i) => embedder.forward(features[i]!));
     };
@@ -64,14 +65,16 @@ export abstract class HierarchicalNetwork extends MeshNetwork {
     };
     const { nodes } = state;
     for (const [level, net] of [...this.mesh_init_gnns].entries()) {
-      const { receivers, messages } = net.forward(nodes[level]!, nodes[level + 1]!, state.up[level]!);
-      nodes[level + 1] = receivers;
-      state.up[level] = state.up[level]!.add(messages);
+      const edges = state.up[level]!;
+      const round = net.forward({ senders: nodes[level]!, receivers: nodes[level + 1]!, edges });
+      nodes[level + 1] = round.receivers;
+      state.up[level] = round.edges ?? edges;
     }
     this.processLevels(state);
     for (let level = this.mesh_read_gnns.length - 1; level >= 0; level--) {
-      const net = this.mesh_read_gnns.at(level);
-      nodes[level] = net.forward(nodes[level + 1]!, nodes[level]!, state.down[level]!).receivers;
+      const edges = state.down[level]!;
+      const round = { senders: nodes[level + 1]!, receivers: nodes[level]!, edges, updateEdges: false };
+      nodes[level] = this.mesh_read_gnns.at(level).forward(round).receivers;
     }
     return nodes[0]!;
   }

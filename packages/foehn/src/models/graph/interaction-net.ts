@@ -6,7 +6,7 @@
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import { nn } from "@foehn/torch";
-import { hiddenWidths, mlp } from "./mlp.js";
+import { hiddenWidths, Mlp } from "./mlp.js";
 
 /** How messages into one node become one: their sum or their mean. */
 export type Aggregation = "sum" | "mean";
@@ -24,14 +24,23 @@ export interface InteractionNetOptions {
 export interface Interaction {
   /** (B, receivers, width). */
   readonly receivers: Tensor;
-  /** What to add to the state of each edge, (B, edges, width). */
-  readonly messages: Tensor;
+  /** (B, edges, width): the state of each edge with its message added, when it was asked for. */
+  readonly edges?: Tensor;
+}
+
+/** Arguments of a round: each with batch, (B, rows, width), or without where it is the same for all. */
+export interface InteractionInput {
+  readonly senders: Tensor;
+  readonly receivers: Tensor;
+  readonly edges: Tensor;
+  /** Whether edges keep their messages. Default true. */
+  readonly updateEdges?: boolean;
 }
 
 /** One round of messages along one set of edges. */
 export class InteractionNet extends nn.Module {
-  readonly edge_mlp: nn.Sequential;
-  readonly aggr_mlp: nn.Sequential;
+  readonly edge_mlp: Mlp;
+  readonly aggr_mlp: Mlp;
   readonly #index: torch.graph.EdgeIndex;
   readonly #aggregation: Aggregation;
 
@@ -40,65 +49,37 @@ export class InteractionNet extends nn.Module {
     super();
     this.#index = index;
     this.#aggregation = aggregation;
-    this.edge_mlp = mlp(hiddenWidths(3 * width, width, hiddenLayers));
-    this.aggr_mlp = mlp(hiddenWidths(2 * width, width, hiddenLayers));
+    this.edge_mlp = new Mlp(hiddenWidths(3 * width, width, hiddenLayers));
+    this.aggr_mlp = new Mlp(hiddenWidths(2 * width, width, hiddenLayers));
   }
 
-  /**
-   * @param senders (B, senders, width), or without batch where it is the same for all
-   * @param receivers (B, receivers, width), or without batch
-   * @param edges (B, edges, width), or without batch
-   */
-  override forward(senders: Tensor, receivers: Tensor, edges: Tensor): Interaction {
-    const messages = edgeMessages(this.edge_mlp, this.#index, edges, senders, receivers);
-    let sum = torch.graph.segmentSum(this.#index, messages);
-    if (this.#aggregation === "mean") sum = sum.div(this.#index.inDegree());
-    return { receivers: updated(this.aggr_mlp, receivers, sum), messages };
+  override forward(input: InteractionInput): Interaction {
+    const { sums, rows } = edgeMessages(this.edge_mlp, this.#index, input);
+    const messages = this.#aggregation === "mean" ? sums.div(this.#index.inDegree().to(sums.dtype)) : sums;
+    return { receivers: withMessages(this.aggr_mlp, input.receivers, messages), ...(rows && { edges: rows }) };
   }
 }
 
-/** Messages of edges: the perceptron of [edge, sender, receiver]. */
-export function edgeMessages(
-  perceptron: nn.Sequential,
-  index: torch.graph.EdgeIndex,
-  edges: Tensor,
-  senders: Tensor,
-  receivers: Tensor,
-): Tensor {
-  const first = firstLayer(perceptron);
-  const silu = perceptron.at(1) instanceof nn.SiLU;
-  const [edge, sender, receiver] = blocks(first.weight, 3);
-  const sum = torch.graph.edgeSum(
+/** Messages, the perceptron of [edge, sender, receiver], summed at receivers; with `updateEdges` also added to the edges. */
+export function edgeMessages(perceptron: Mlp, index: torch.graph.EdgeIndex, input: InteractionInput): torch.graph.NormSum {
+  const { senders, receivers, edges, updateEdges = true } = input;
+  const { first, isDeep, norm } = perceptron;
+  const [edge, sender, receiver] = first.weight.chunk(3, { dim: 1 });
+  const hidden = torch.graph.edgeSum(
     index,
     torch.linear(edges, edge!, { bias: first.bias }),
     torch.linear(senders, sender!),
     torch.linear(receivers, receiver!),
-    { silu },
+    { silu: isDeep },
   );
-  return rest(perceptron, silu ? 2 : 1, sum);
+  return torch.graph.normSum(index, perceptron.beforeNorm(hidden), norm, updateEdges ? edges : undefined);
 }
 
-/** State of nodes after their messages: node + perceptron of [node, sum of messages]. */
-export function updated(perceptron: nn.Sequential, nodes: Tensor, messages: Tensor): Tensor {
-  const first = firstLayer(perceptron);
-  const [node, message] = blocks(first.weight, 2);
-  const hidden = torch.linear(messages, message!, { bias: first.bias }).add(torch.linear(nodes, node!));
-  return nodes.add(rest(perceptron, 1, hidden));
-}
-
-function firstLayer(perceptron: nn.Sequential): nn.Linear {
-  const first = perceptron.at(0);
-  if (first instanceof nn.Linear) return first;
-  throw new TypeError(`the first layer is a ${first.constructor.name}, expected Linear`);
-}
-
-/** A weight (out, n·in) as n weights (out, in). */
-function blocks(weight: Tensor, count: number): Tensor[] {
-  return weight.chunk(count, { dim: 1 });
-}
-
-function rest(perceptron: nn.Sequential, from: number, x: Tensor): Tensor {
-  let value = x;
-  for (let i = from; i < perceptron.length; i++) value = perceptron.at(i).forward(value);
-  return value;
+/** State of nodes after their messages, both (B, nodes, width): node + perceptron of [node, messages]. */
+export function withMessages(perceptron: Mlp, nodes: Tensor, messages: Tensor): Tensor {
+  const { first, isDeep } = perceptron;
+  const [node, message] = first.weight.chunk(2, { dim: 1 });
+  const ofMessages = torch.linear(messages, message!, { bias: first.bias });
+  const ofNodes = torch.linear(nodes, node!).expandAs(ofMessages);
+  return perceptron.after(isDeep ? torch.graph.silu(ofMessages, ofNodes) : ofMessages.add(ofNodes), nodes);
 }

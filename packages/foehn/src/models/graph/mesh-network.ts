@@ -8,20 +8,20 @@ import { GraphNetwork } from "../graph-network.js";
 import type { InputShape } from "../network.js";
 import { InteractionNet } from "./interaction-net.js";
 import { MeshBuffers } from "./mesh-buffers.js";
-import { hiddenWidths, mlp } from "./mlp.js";
+import { hiddenWidths, Mlp } from "./mlp.js";
 import type { GraphSettings } from "./settings.js";
 import { meshNetworkState, type StateDict } from "./state-dict.js";
 
 /** Base of the zoo's graph networks. */
 export abstract class MeshNetwork extends GraphNetwork {
   readonly mesh: MeshBuffers;
-  readonly grid_embedder: nn.Sequential;
-  readonly g2m_embedder: nn.Sequential;
-  readonly m2g_embedder: nn.Sequential;
+  readonly grid_embedder: Mlp;
+  readonly g2m_embedder: Mlp;
+  readonly m2g_embedder: Mlp;
   readonly g2m_gnn: InteractionNet;
-  readonly encoding_grid_mlp: nn.Sequential;
+  readonly encoding_grid_mlp: Mlp;
   readonly m2g_gnn: InteractionNet;
-  readonly output_map: nn.Sequential;
+  readonly output_map: Mlp;
 
   /** @throws ConfigError for a grid too small, or a mesh file that does not fit it */
   constructor(
@@ -49,7 +49,7 @@ export abstract class MeshNetwork extends GraphNetwork {
     this.g2m_gnn = this.interaction(gridToMesh);
     this.encoding_grid_mlp = this.embedder(width);
     this.m2g_gnn = this.interaction(meshToGrid);
-    this.output_map = mlp([...new Array<number>(hiddenLayers + 1).fill(width), numOutputFeatures], {
+    this.output_map = new Mlp([...new Array<number>(hiddenLayers + 1).fill(width), numOutputFeatures], {
       layerNorm: false,
     });
   }
@@ -61,12 +61,21 @@ export abstract class MeshNetwork extends GraphNetwork {
   protected abstract process(mesh: Tensor): Tensor;
 
   override forward(x: Tensor): Tensor {
+    const { gridToMesh, meshToGrid } = this.mesh;
     const embedded = this.grid_embedder.forward(x);
-    const toMesh = this.g2m_embedder.forward(this.mesh.gridToMesh.features);
-    const mesh = this.process(this.g2m_gnn.forward(embedded, this.embedMesh(), toMesh).receivers);
-    const grid = embedded.add(this.encoding_grid_mlp.forward(embedded));
-    const toGrid = this.m2g_embedder.forward(this.mesh.meshToGrid.features);
-    return this.output_map.forward(this.m2g_gnn.forward(mesh, grid, toGrid).receivers);
+    const encoded = this.g2m_gnn.forward({
+      senders: embedded,
+      receivers: this.embedMesh(),
+      edges: this.g2m_embedder.forward(gridToMesh.features),
+      updateEdges: false,
+    });
+    const decoded = this.m2g_gnn.forward({
+      senders: this.process(encoded.receivers),
+      receivers: this.encoding_grid_mlp.forward(embedded, embedded),
+      edges: this.m2g_embedder.forward(meshToGrid.features),
+      updateEdges: false,
+    });
+    return this.output_map.forward(decoded.receivers);
   }
 
   /** Also takes what mfai saves besides weights (edges, features) and names inside its checkpoint wrappers. @throws ConfigError for another mesh */
@@ -78,9 +87,9 @@ export abstract class MeshNetwork extends GraphNetwork {
   }
 
   /** A perceptron from `inputs` features to the width of states. */
-  protected embedder(inputs: number): nn.Sequential {
+  protected embedder(inputs: number): Mlp {
     const { hidden_dims, hidden_layers } = this.settings as GraphSettings;
-    return mlp(hiddenWidths(inputs, hidden_dims, hidden_layers));
+    return new Mlp(hiddenWidths(inputs, hidden_dims, hidden_layers));
   }
 
   /** A round of messages along edges. */

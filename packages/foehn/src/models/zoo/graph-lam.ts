@@ -6,6 +6,7 @@ import type { Tensor } from "@foehn/torch";
 import { nn } from "@foehn/torch";
 import type { InteractionNet } from "../graph/interaction-net.js";
 import { MeshNetwork } from "../graph/mesh-network.js";
+import type { Mlp } from "../graph/mlp.js";
 import { type GraphSettings, graphSettings } from "../graph/settings.js";
 import type { InputShape, ModelType } from "../network.js";
 
@@ -16,8 +17,8 @@ export class GraphLAM extends MeshNetwork {
   static readonly onnxSupported = false;
   static readonly settings = graphSettings;
 
-  readonly mesh_embedder: nn.Sequential;
-  readonly m2m_embedder: nn.Sequential;
+  readonly mesh_embedder: Mlp;
+  readonly m2m_embedder: Mlp;
   readonly processor: nn.ModuleDict<InteractionNet>;
 
   constructor(numInputFeatures: number, numOutputFeatures: number, settings: GraphSettings, inputShape: InputShape) {
@@ -40,10 +41,11 @@ export class GraphLAM extends MeshNetwork {
     let edges = this.m2m_embedder.forward(this.mesh.same.at(0).features);
     const rounds = [...this.processor].map(([, round]) => round);
     for (const [i, round] of rounds.entries()) {
-      const { receivers, messages } = round.forward(nodes, nodes, edges);
-      nodes = receivers;
       // Nothing reads the edges after the last round.
-      if (i + 1 < rounds.length) edges = edges.add(messages);
+      const updateEdges = i + 1 < rounds.length;
+      const next = round.forward({ senders: nodes, receivers: nodes, edges, updateEdges });
+      nodes = next.receivers;
+      edges = next.edges ?? edges;
     }
     return nodes;
   }

@@ -3,11 +3,11 @@
 // per edge set and one per level of nodes in each round ("processor.module_0.edge_mlp.mlps.0 …").
 
 import type { Tensor } from "@foehn/torch";
-import * as torch from "@foehn/torch";
+import type * as torch from "@foehn/torch";
 import { nn } from "@foehn/torch";
 import { HierarchicalNetwork, type MeshState } from "../graph/hierarchical-network.js";
-import { edgeMessages, updated } from "../graph/interaction-net.js";
-import { hiddenWidths, mlp } from "../graph/mlp.js";
+import { edgeMessages, withMessages } from "../graph/interaction-net.js";
+import { hiddenWidths, Mlp } from "../graph/mlp.js";
 import { type GraphSettings, graphSettings } from "../graph/settings.js";
 import type { InputShape, ModelType } from "../network.js";
 
@@ -22,11 +22,11 @@ interface Route {
 
 /** Perceptrons of a list, under the key "mlps". */
 class Perceptrons extends nn.Module {
-  readonly mlps: nn.ModuleList<nn.Sequential>;
+  readonly mlps: nn.ModuleList<Mlp>;
 
   constructor(count: number, widths: readonly number[]) {
     super();
-    this.mlps = new nn.ModuleList(Array.from({ length: count }, () => mlp(widths)));
+    this.mlps = new nn.ModuleList(Array.from({ length: count }, () => new Mlp(widths)));
   }
 
   override forward(): never {
@@ -50,14 +50,14 @@ class ParallelRound extends nn.Module {
     const sums: (Tensor | undefined)[] = before.map(() => undefined);
     for (const [i, { index, from, to, edges, position }] of routes.entries()) {
       const old = state[edges][position]!;
-      const messages = edgeMessages(this.edge_mlp.mlps.at(i), index, old, before[from]!, before[to]!);
-      const sum = torch.graph.segmentSum(index, messages);
+      const input = { senders: before[from]!, receivers: before[to]!, edges: old };
+      const { sums: sum, rows } = edgeMessages(this.edge_mlp.mlps.at(i), index, input);
       sums[to] = sums[to]?.add(sum) ?? sum;
-      state[edges][position] = old.add(messages);
+      state[edges][position] = rows ?? old;
     }
     for (const [level, nodes] of before.entries()) {
       const sum = sums[level];
-      if (sum !== undefined) state.nodes[level] = updated(this.aggr_mlp.mlps.at(level), nodes, sum);
+      if (sum !== undefined) state.nodes[level] = withMessages(this.aggr_mlp.mlps.at(level), nodes, sum);
     }
   }
 }

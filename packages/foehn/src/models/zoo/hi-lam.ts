@@ -39,9 +39,9 @@ export class HiLAM extends HierarchicalNetwork {
     const top = nodes.length - 1;
     /** A round that takes rows of `edges[i]` along, and updates them. */
     const pass = (net: InteractionNet, from: number, to: number, edges: Tensor[], i: number): void => {
-      const { receivers, messages } = net.forward(nodes[from]!, nodes[to]!, edges[i]!);
-      nodes[to] = receivers;
-      edges[i] = edges[i]!.add(messages);
+      const next = net.forward({ senders: nodes[from]!, receivers: nodes[to]!, edges: edges[i]! });
+      nodes[to] = next.receivers;
+      edges[i] = next.edges ?? edges[i]!;
     };
     for (const [round, downNets] of [...this.mesh_down_gnns].entries()) {
       const downSame = this.mesh_down_same_gnns.at(round);
