@@ -185,10 +185,11 @@ struct Silu : torch::autograd::Function<Silu> {
   }
 };
 
-NormRows norm_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& offsets, double eps) {
+NormRows norm_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& shift, const at::Tensor& offsets, double eps) {
   NormRows rows{};
   rows.x = x.data_ptr();
   rows.weight = weight.data_ptr();
+  rows.shift = shift.data_ptr();
   rows.offsets = offsets.defined() ? ints(offsets) : nullptr;
   rows.width = x.size(-1);
   rows.rows = x.size(-2);
@@ -197,14 +198,19 @@ NormRows norm_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tens
   return rows;
 }
 
-// Layer norm of rows: → sums over each receiver's edges (with offsets), and the rows themselves + residual (when asked for).
+at::Tensor shift_or_zeros(const at::Tensor& shift, const at::Tensor& weight) {
+  return shift.defined() ? shift.to(weight.scalar_type()).contiguous() : at::zeros_like(weight);
+}
+
+// Layer norm of rows + shift: → sums over each receiver's edges (with offsets), and the rows themselves + residual (when asked for).
 struct NormSum : torch::autograd::Function<NormSum> {
-  static variable_list forward(AutogradContext* ctx, const Variable& x, const Variable& weight, const Variable& bias, const MaybeTensor& residual_given,
-                               const MaybeTensor& offsets_given, double eps, bool want_rows) {
-    const at::Tensor residual = residual_given.value_or(at::Tensor()), offsets = offsets_given.value_or(at::Tensor());
+  static variable_list forward(AutogradContext* ctx, const Variable& x, const Variable& weight, const Variable& bias, const MaybeTensor& shift_given,
+                               const MaybeTensor& residual_given, const MaybeTensor& offsets_given, double eps, bool want_rows) {
+    const at::Tensor shift = shift_given.value_or(at::Tensor()), residual = residual_given.value_or(at::Tensor()), offsets = offsets_given.value_or(at::Tensor());
     const auto type = compute_type(x.scalar_type());
     const auto w = weight.to(type).contiguous(), b = bias.to(type).contiguous();
-    NormRows rows = norm_rows(x, w, offsets, eps);
+    const auto moved = shift_or_zeros(shift, w);
+    NormRows rows = norm_rows(x, w, moved, offsets, eps);
     const int64_t batch = x.size(0);
     at::Tensor sums, out;
     if (offsets.defined()) {
@@ -223,7 +229,7 @@ struct NormSum : torch::autograd::Function<NormSum> {
       std::vector<char> buffer(compute_bytes(type, 2 * rows.width));
       kernels.norm_forward(rows, begin, end, buffer.data());
     });
-    ctx->save_for_backward({x, weight, offsets});
+    ctx->save_for_backward({x, weight, shift, offsets});
     ctx->saved_data["eps"] = eps;
     ctx->saved_data["residual"] = residual.defined() ? residual.dim() * 2 + (residual.dim() == 3 && residual.size(0) == 1 ? 1 : 0) : 0;
     variable_list outputs;
@@ -234,10 +240,11 @@ struct NormSum : torch::autograd::Function<NormSum> {
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
     const auto saved = ctx->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1], &offsets = saved[2];
+    const at::Tensor &x = saved[0], &weight = saved[1], &shift = saved[2], &offsets = saved[3];
     const auto type = compute_type(x.scalar_type());
     const auto w = weight.to(type).contiguous();
-    NormRows rows = norm_rows(x, w, offsets, ctx->saved_data["eps"].toDouble());
+    const auto moved = shift_or_zeros(shift, w);
+    NormRows rows = norm_rows(x, w, moved, offsets, ctx->saved_data["eps"].toDouble());
     const auto prepared = [&](const at::Tensor& gradient) { return gradient.defined() ? gradient.to(x.scalar_type()).contiguous() : at::Tensor(); };
     const at::Tensor of_sums = offsets.defined() ? prepared(gradients[0]) : at::Tensor();
     const size_t row_place = offsets.defined() ? 1 : 0;
@@ -249,8 +256,8 @@ struct NormSum : torch::autograd::Function<NormSum> {
     // Always the same parts, whatever the number of threads, so that sums come out the same.
     const int64_t items = x.size(0) * rows.receivers;
     const int64_t parts = std::min<int64_t>(64, std::max<int64_t>(1, x.numel() / kGrain));
-    auto partial = at::zeros({parts, 2, rows.width}, at::TensorOptions().dtype(type));
-    const size_t part_bytes = compute_bytes(type, 2 * rows.width);
+    auto partial = at::zeros({parts, 3, rows.width}, at::TensorOptions().dtype(type));
+    const size_t part_bytes = compute_bytes(type, 3 * rows.width);
     char* partials = static_cast<char*>(partial.data_ptr());
     const RowKernels& kernels = kernels_of(x.scalar_type());
     at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
@@ -258,13 +265,17 @@ struct NormSum : torch::autograd::Function<NormSum> {
       for (int64_t part = begin; part < end; part++)
         kernels.norm_backward(rows, items * part / parts, items * (part + 1) / parts, buffer.data(), partials + part * part_bytes);
     });
-    const auto total = partial.sum(0).to(weight.scalar_type());
+    const auto total = partial.sum(0);
     at::Tensor dresidual;
     const int64_t residual = ctx->saved_data["residual"].toInt();
     if (residual != 0 && of_rows.defined()) dresidual = residual == 4 ? of_rows.sum(0) : residual == 7 && of_rows.size(0) > 1 ? of_rows.sum(0, true) : of_rows;
-    return {dx, total[0], total[1], dresidual, {}, {}, {}};
+    const auto parameter = weight.scalar_type();
+    return {dx, total[0].to(parameter), total[1].to(parameter), shift.defined() ? total[2].to(shift.scalar_type()) : at::Tensor(), dresidual, {}, {}, {}};
   }
 };
+
+// Number of rows that offsets divide.
+int64_t rows_of(const at::Tensor& offsets) { return ints(offsets)[offsets.size(0) - 1]; }
 
 MaybeTensor maybe(const at::Tensor& tensor) { return tensor.defined() ? MaybeTensor(tensor) : MaybeTensor(); }
 
@@ -309,19 +320,22 @@ Napi::Value silu(Instance& in, const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), in.add(Silu::apply(first, maybe(second))));
 }
 
-// graphNormSum(rows, weight, bias, residual or 0, offsets or 0, eps, wantRows) → ids
+// graphNormSum(rows, weight, bias, shift or 0, residual or 0, offsets or 0, eps, wantRows) → ids
 Napi::Value norm_sum(Instance& in, const Napi::CallbackInfo& info) {
   const at::Tensor x = in.get(id_of(info, 0)).contiguous();
   const at::Tensor weight = in.get(id_of(info, 1)), bias = in.get(id_of(info, 2));
-  const at::Tensor residual = floating(in, info, 3, x.scalar_type());
-  const at::Tensor offsets = id_of(info, 4) == 0 ? at::Tensor() : in.get(id_of(info, 4));
-  need(x.dim() == 3 && weight.dim() == 1 && bias.sizes() == weight.sizes() && weight.size(0) == x.size(-1),
+  const at::Tensor shift = id_of(info, 3) == 0 ? at::Tensor() : in.get(id_of(info, 3));
+  const at::Tensor residual = floating(in, info, 4, x.scalar_type());
+  const at::Tensor offsets = id_of(info, 5) == 0 ? at::Tensor() : in.get(id_of(info, 5));
+  need(x.dim() == 3 && weight.dim() == 1 && bias.sizes() == weight.sizes() && weight.size(0) == x.size(-1) &&
+           (!shift.defined() || shift.sizes() == weight.sizes()),
        "layer norm of " + describe(x) + " with weight " + describe(weight));
   if (offsets.defined()) check_ints(offsets, "receiver offsets");
+  if (offsets.defined()) need(offsets.size(0) > 0 && rows_of(offsets) == x.size(1), "there are " + std::to_string(rows_of(offsets)) + " edges for " + describe(x));
   need(!residual.defined() || ((residual.dim() == 2 || residual.dim() == 3) && residual.size(-2) == x.size(-2) && residual.size(-1) == x.size(-1) &&
                                (residual.dim() == 2 || residual.size(0) == x.size(0) || residual.size(0) == 1)),
        "the residual " + describe(residual) + " does not fit " + describe(x));
-  return ids_to_js(in, NormSum::apply(x, weight, bias, maybe(residual), maybe(offsets), info[5].As<Napi::Number>().DoubleValue(), info[6].ToBoolean().Value()));
+  return ids_to_js(in, NormSum::apply(x, weight, bias, maybe(shift), maybe(residual), maybe(offsets), info[6].As<Napi::Number>().DoubleValue(), info[7].ToBoolean().Value()));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ struct FlatRows {
 };
 
 struct NormRows {
-  const void *x, *weight, *bias, *residual, *sum_gradient, *row_gradient;
+  const void *x, *weight, *bias, *shift, *residual, *sum_gradient, *row_gradient;
   void *rows_out, *sum_out;
   const int32_t* offsets;
   int64_t residual_stride, width, rows, receivers;

@@ -133,6 +133,8 @@ export interface Norm {
   readonly weight: Tensor;
   readonly bias: Tensor;
   readonly eps: number;
+  /** Added to every row before: the bias of the layer in front, which then need not pass over the rows itself. */
+  readonly shift?: Tensor | undefined;
 }
 
 /**
@@ -175,17 +177,25 @@ const isFast = (tensor: Tensor): boolean => tensor.device === "cpu" && recorder 
 
 const batched = (tensor: Tensor): Tensor => (tensor.ndim === 2 ? tensor.unsqueeze(0) : tensor);
 
-function normalised(rows: Tensor, norm: Norm, residual: Tensor | undefined, offsets: number, wantRows: boolean): Tensor[] {
+function normalised(
+  rows: Tensor,
+  norm: Norm,
+  residual: Tensor | undefined,
+  offsets: number,
+  wantRows: boolean,
+): Tensor[] {
   return scope(() => {
     const x = batched(rows);
-    const { weight, bias, eps } = norm;
-    const ids = native.graphNormSum(x.handle, weight.handle, bias.handle, residual?.handle ?? 0, offsets, eps, wantRows);
+    const { weight, bias, eps, shift } = norm;
+    const parameters = [weight.handle, bias.handle, shift?.handle ?? 0] as const;
+    const ids = native.graphNormSum(x.handle, ...parameters, residual?.handle ?? 0, offsets, eps, wantRows);
     const results = ids.map((id) => adopt(id) as Tensor);
     return rows.ndim === 2 ? results.map((result) => result.squeeze(0)) : results;
   });
 }
 
-function composedNorm(rows: Tensor, { weight, bias, eps }: Norm): Tensor {
-  const result = ops.layerNorm(rows, weight.shape, { weight: weight.to(rows.dtype), bias: bias.to(rows.dtype), eps });
+function composedNorm(rows: Tensor, { weight, bias, eps, shift }: Norm): Tensor {
+  const x = shift === undefined ? rows : rows.add(shift.to(rows.dtype));
+  const result = ops.layerNorm(x, weight.shape, { weight: weight.to(rows.dtype), bias: bias.to(rows.dtype), eps });
   return result.to(rows.dtype);
 }

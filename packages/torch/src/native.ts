@@ -148,6 +148,7 @@ export interface Native {
     rows: number,
     weight: number,
     bias: number,
+    shift: number,
     residual: number,
     offsets: number,
     eps: number,

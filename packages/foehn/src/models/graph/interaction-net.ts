@@ -61,15 +61,21 @@ export class InteractionNet extends nn.Module {
 }
 
 /** Messages, the perceptron of [edge, sender, receiver], summed at receivers; with `updateEdges` also added to the edges. */
-export function edgeMessages(perceptron: Mlp, index: torch.graph.EdgeIndex, input: InteractionInput): torch.graph.NormSum {
+export function edgeMessages(
+  perceptron: Mlp,
+  index: torch.graph.EdgeIndex,
+  input: InteractionInput,
+): torch.graph.NormSum {
   const { senders, receivers, edges, updateEdges = true } = input;
   const { first, isDeep, norm } = perceptron;
   const [edge, sender, receiver] = first.weight.chunk(3, { dim: 1 });
+  // The bias goes where there are fewest rows.
+  const atSenders = index.numSenders < index.numReceivers;
   const hidden = torch.graph.edgeSum(
     index,
-    torch.linear(edges, edge!, { bias: first.bias }),
-    torch.linear(senders, sender!),
-    torch.linear(receivers, receiver!),
+    torch.linear(edges, edge!),
+    torch.linear(senders, sender!, { bias: atSenders ? first.bias : null }),
+    torch.linear(receivers, receiver!, { bias: atSenders ? null : first.bias }),
     { silu: isDeep },
   );
   return torch.graph.normSum(index, perceptron.beforeNorm(hidden), norm, updateEdges ? edges : undefined);

@@ -10,7 +10,7 @@ import { nn } from "@foehn/torch";
 export class Mlp extends nn.Sequential {
   /** The linear layers; SiLU stands between them. */
   readonly #linear: readonly nn.Linear[];
-  readonly #norm: torch.graph.Norm | null;
+  readonly #norm: nn.LayerNorm | null;
 
   /** @param widths of the input, every hidden layer and the output; `layerNorm` false leaves the norm out (for an output) */
   constructor(widths: readonly number[], { layerNorm = true }: { readonly layerNorm?: boolean } = {}) {
@@ -18,7 +18,7 @@ export class Mlp extends nn.Sequential {
     const norm = layerNorm ? new nn.LayerNorm(widths.at(-1)!) : null;
     super(...linear.flatMap((layer, i) => (i === 0 ? [layer] : [new nn.SiLU(), layer])), ...(norm ? [norm] : []));
     this.#linear = linear;
-    this.#norm = norm && { weight: norm.weight!, bias: norm.bias!, eps: norm.eps };
+    this.#norm = norm;
   }
 
   /** The first layer: callers that have its input in parts apply it themselves and go on with `after`. */
@@ -39,25 +39,26 @@ export class Mlp extends nn.Sequential {
 
   /** The rest of the perceptron, from what the first layer and its SiLU (if there is one) gave. */
   after(hidden: Tensor, residual?: Tensor): Tensor {
-    const x = this.beforeNorm(hidden);
-    if (this.#norm !== null) return torch.graph.layerNorm(x, this.#norm, residual);
-    return residual === undefined ? x : x.add(residual);
+    if (this.#norm !== null) return torch.graph.layerNorm(this.beforeNorm(hidden), this.norm, residual);
+    const last = this.#linear.at(-1)!;
+    const y = this.isDeep ? torch.linear(this.#beforeLast(hidden), last.weight, { bias: last.bias }) : hidden;
+    return residual === undefined ? y : y.add(residual);
   }
 
-  /** `after` without the norm. */
+  /** `after` without the norm and without the bias of the layer before it, which `norm` adds. */
   beforeNorm(hidden: Tensor): Tensor {
-    let x = hidden;
-    for (const [i, layer] of this.#linear.entries()) {
-      if (i === 0) continue;
-      x = layer.forward(i > 1 ? torch.graph.silu(x) : x);
-    }
-    return x;
+    return this.isDeep ? torch.linear(this.#beforeLast(hidden), this.#linear.at(-1)!.weight) : hidden;
   }
 
-  /** The norm at the end. @throws TypeError when there is none */
+  #beforeLast(hidden: Tensor): Tensor {
+    return this.#linear.slice(1, -1).reduce((x, layer) => torch.graph.silu(layer.forward(x)), hidden);
+  }
+
+  /** The norm at the end, for what `beforeNorm` gave. @throws TypeError when there is none */
   get norm(): torch.graph.Norm {
     if (this.#norm === null) throw new TypeError("this perceptron has no layer norm");
-    return this.#norm;
+    const { weight, bias, eps } = this.#norm;
+    return { weight: weight!, bias: bias!, eps, shift: this.isDeep ? this.#linear.at(-1)!.bias! : undefined };
   }
 }
 

@@ -2,8 +2,8 @@
 // Oskarsson et al. 2023 (arXiv 2309.17370). Settings and state-dict keys are those of mfai's HiLAMParallel, which keeps one perceptron
 // per edge set and one per level of nodes in each round ("processor.module_0.edge_mlp.mlps.0 …").
 
-import type { Tensor } from "@foehn/torch";
 import type * as torch from "@foehn/torch";
+import type { Tensor } from "@foehn/torch";
 import { nn } from "@foehn/torch";
 import { HierarchicalNetwork, type MeshState } from "../graph/hierarchical-network.js";
 import { edgeMessages, withMessages } from "../graph/interaction-net.js";
