@@ -59,9 +59,9 @@ function meshTensors(model, { mesh }) {
     ["up", mesh.up],
     ["down", mesh.down],
   ]) {
-    [...list].forEach((set, i) => edges(`${kind}_${i}`, set));
+    for (const [i, set] of [...list].entries()) edges(`${kind}_${i}`, set);
   }
-  [...mesh.levels].forEach((level, i) => entries.push([`${model}.nodes_${i}.features`, level.features]));
+  for (const [i, level] of [...mesh.levels].entries()) entries.push([`${model}.nodes_${i}.features`, level.features]);
   return entries;
 }
 

@@ -34,12 +34,14 @@ export function gridAxes(shape: readonly [number, number], compat: MeshCompat): 
   return { ys: compat === "unit_square_descending" ? ys.map((y) => 1 - y) : ys, xs: axis(width) };
 }
 
-/** Number of halvings by three that fit a side: the largest n with 3ⁿ ≤ side. The reference takes logarithms, which lose 3⁵. */
+/**
+ * How often a side can be divided by three: the largest n with 3ⁿ ≤ side. The reference divides logarithms, which for 243 points
+ * gives 4.999999999999999 (and is right for other powers of three up to 2187).
+ */
 export function numDivisions(side: number, compat: MeshCompat): number {
-  if (compat !== "none") return Math.trunc(Math.log(side) / Math.log(CHILDREN));
   let n = 0;
   for (let power = CHILDREN; power <= side; power *= CHILDREN) n++;
-  return n;
+  return compat !== "none" && side === CHILDREN ** 5 ? n - 1 : n;
 }
 
 /**

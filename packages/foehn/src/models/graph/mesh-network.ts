@@ -1,7 +1,7 @@
 // MeshNetwork: encode, process, decode. Grid nodes are embedded and read by the mesh, messages go round on the mesh, and the grid reads
 // the mesh. Subclasses say what happens on the mesh. Layers and keys follow mfai's and py4cast's `BaseGraphModel` (after neural-lam).
 
-import type { nn, Tensor } from "@foehn/torch";
+import type { Tensor } from "@foehn/torch";
 import { ConfigError } from "../../core/errors.js";
 import { openMesh } from "../../grid/mesh/open.js";
 import { GraphNetwork } from "../graph-network.js";
