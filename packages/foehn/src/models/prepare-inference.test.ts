@@ -96,6 +96,19 @@ describe("prepareForInference", () => {
     expect(prepared.fusions).toBeNull();
   });
 
+  it("leaves graph networks to their own loops", () => {
+    const network = make("graphlam", { hidden_dims: 8 }, [32, 32]);
+    prepared = prepareForInference(network, { precision: "bf16-mixed" });
+    const x = torch.randn([1, 32 * 32, 6]);
+    expect(
+      torch.equal(
+        bf16(() => prepared!.forward(x)),
+        bf16(() => network.forward(x)),
+      ),
+    ).toBe(true);
+    expect(prepared.fusions).toBeNull();
+  });
+
   it("says why it leaves a network as it is, and runs it", () => {
     class Reads extends Network {
       static readonly modelName = "reads";

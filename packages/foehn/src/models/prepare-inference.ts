@@ -5,13 +5,13 @@
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import { type Logger, silentLogger } from "../core/log.js";
-import type { Network } from "./network.js";
+import type { Network, NetworkClass } from "./network.js";
 
 /** Options of `prepareForInference`. */
 export interface PrepareOptions {
   /** `fp32` leaves the network as it is: its numbers are the reference, to the bit. */
   readonly precision: "fp32" | "bf16-mixed";
-  /** Default `cpu`; elsewhere the network is left as it is. */
+  /** Default `cpu`; elsewhere the network is left as it is, and so are graph networks. */
   readonly device?: string | undefined;
   /** Told at level debug what was fused, and at level warn why a network was left as it is. */
   readonly logger?: Logger | undefined;
@@ -32,7 +32,9 @@ const LARGEST_DEVIATION = 0.05;
 /** Prepares a network in evaluation mode. Nothing is computed before the first forward, which takes about three times as long as a plain one. */
 export function prepareForInference(network: Network, options: PrepareOptions): PreparedForward {
   const { precision, device = "cpu", logger = silentLogger } = options;
-  if (precision === "fp32" || device !== "cpu") return plain(network);
+  // Message passing of graph networks runs in loops of its own, which a trace does not see: it would run their slower operators.
+  const isGraph = (network.constructor as Partial<NetworkClass>).modelType === "graph";
+  if (precision === "fp32" || device !== "cpu" || isGraph) return plain(network);
   return new FusedForward(network, logger);
 }
 
