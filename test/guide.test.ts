@@ -36,7 +36,9 @@ describe("docs/guides/first-model.md", () => {
       const commands = commandsOf(page);
       expect(commands.length).toBeGreaterThan(4);
       for (const [verb, ...rest] of commands) {
-        const parts = ["plot", "dataset", "runs"].includes(verb!) ? [verb, rest[0]!] : [verb!];
+        const parts = ["plot", "dataset", "model", "runs", "package", "export"].includes(verb!)
+          ? [verb, rest[0]!]
+          : [verb!];
         const help = await runHere(...parts, "--help");
         expect(help.status).toBe(0);
         for (const flag of rest.filter((word) => word.startsWith("-"))) {
