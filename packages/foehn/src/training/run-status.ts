@@ -1,7 +1,7 @@
 // status.json of a run folder: whether somebody works on it now, and how it ended. A process that was killed leaves "running"
 // behind; whether it still lives is asked of the system, on the machine where it ran.
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
@@ -21,6 +21,8 @@ const statusSchema = z.looseObject({
   pid: z.number(),
   host: z.string(),
   updated: z.string(),
+  /** Epochs in all, which a resume may have changed. */
+  epochs: z.number().optional(),
 });
 
 /** Contents of status.json. */
@@ -33,31 +35,38 @@ const states: Readonly<Record<TrainingEnd["reason"], RunState>> = {
   failed: "failed",
 };
 
-/** Writes it: when work begins, without a reason; when it ends, with one. @throws StorageError */
-export function writeRunStatus(runDir: string, reason: TrainingEnd["reason"] | null = null): void {
+/**
+ * Writes it: when work begins, without a reason; when it ends, with one.
+ * @param epochs how many there are to be
+ * @throws StorageError
+ */
+export function writeRunStatus(runDir: string, epochs: number, reason: TrainingEnd["reason"] | null = null): void {
   const status: RunStatus = {
     state: reason === null ? "running" : states[reason],
     reason,
     pid: process.pid,
     host: hostname(),
     updated: formatTime(Math.floor(Date.now() / 1000)),
+    epochs,
   };
   atomicWriteSync(join(runDir, fileName), `${JSON.stringify(status, null, 1)}\n`);
 }
 
 /** How a run stands; undefined where the folder does not say. A "running" one whose process is gone was interrupted. */
 export function readRunState(runDir: string): RunState | undefined {
-  const path = join(runDir, fileName);
-  if (!existsSync(path)) return undefined;
-  let status: RunStatus;
-  try {
-    status = statusSchema.parse(JSON.parse(readFileSync(path, "utf8")));
-  } catch {
-    return undefined; // damaged: what else is in the folder must tell
-  }
-  if (status.state !== "running") return status.state;
+  const status = readRunStatus(runDir);
+  if (status?.state !== "running") return status?.state;
   // On another machine nobody can be asked: believe the file.
   return status.host !== hostname() || isAlive(status.pid) ? "running" : "interrupted";
+}
+
+/** The file as it is; undefined where there is none or it is damaged: what else is in the folder must tell then. */
+export function readRunStatus(runDir: string): RunStatus | undefined {
+  try {
+    return statusSchema.parse(JSON.parse(readFileSync(join(runDir, fileName), "utf8")));
+  } catch {
+    return undefined;
+  }
 }
 
 function isAlive(pid: number): boolean {

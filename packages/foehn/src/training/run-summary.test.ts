@@ -79,7 +79,7 @@ describe("summaries of runs", () => {
   it("take a run whose process is gone for interrupted, and one on another machine at its word", () => {
     const folder = mkdtempSync(join(directory, "status-"));
     expect(readRunState(folder)).toBeUndefined();
-    writeRunStatus(folder);
+    writeRunStatus(folder, 2);
     expect(readRunState(folder)).toBe("running");
     const gone = spawnSync(process.execPath, ["-e", ""]).pid;
     const status = { state: "running", reason: null, pid: gone, host: hostname(), updated: "2020-01-01T00:00:00Z" };
@@ -95,7 +95,7 @@ describe("summaries of runs", () => {
       ["interrupted", "interrupted"],
       ["failed", "failed"],
     ] as const) {
-      writeRunStatus(folder, reason);
+      writeRunStatus(folder, 2, reason);
       expect(readRunState(folder)).toBe(state);
     }
   });

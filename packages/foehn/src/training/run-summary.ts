@@ -8,7 +8,7 @@ import { z } from "zod";
 import { StorageError, UsageError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
 import { parseTime } from "../core/time.js";
-import { type RunState, readRunState } from "./run-status.js";
+import { type RunState, readRunState, readRunStatus } from "./run-status.js";
 
 /** A run in one line. */
 export interface RunSummary {
@@ -64,7 +64,8 @@ export function summariseRun(path: string, root = dirname(path)): RunSummary {
   const provenance = readJson(path, "provenance.json", z.looseObject({ created: z.string() }));
   const checkpoint = "checkpoints/last/state.json";
   const state = existsSync(join(path, checkpoint)) ? readJson(path, checkpoint, stateSchema) : null;
-  const isDone = state !== null && (state.is_stopped_early || state.epoch >= options.epochs);
+  const epochsWanted = readRunStatus(path)?.epochs ?? options.epochs;
+  const isDone = state !== null && (state.is_stopped_early || state.epoch >= epochsWanted);
   const campaign = relative(root, dirname(path));
   return {
     id: basename(path),
@@ -74,7 +75,7 @@ export function summariseRun(path: string, root = dirname(path)): RunSummary {
     model: options.model,
     strategy: options.strategy,
     epochs: state?.epoch ?? 0,
-    epochsWanted: options.epochs,
+    epochsWanted,
     steps: state?.step ?? 0,
     best: state?.best ? { value: state.best.value, epoch: state.best.epoch } : null,
     state: readRunState(path) ?? (isDone ? "finished" : "interrupted"),

@@ -20,7 +20,8 @@ import type { Precision } from "./precision.js";
 import { writeRunStatus } from "./run-status.js";
 import { addToMean, initialState, type TrainingState, takeMean } from "./state.js";
 import { reportTimes } from "./step-times.js";
-import { type TestResult, testNetwork } from "./test-pass.js";
+import { testAfterFit } from "./test-after-fit.js";
+import type { TestResult } from "./test-pass.js";
 import { type ValidationScores, validate } from "./validation.js";
 
 /** A finished training. */
@@ -96,7 +97,7 @@ export class Training {
     const metricsPath = join(runDir, "metrics.jsonl");
     let reason: TrainingEnd["reason"] = "failed";
     try {
-      writeRunStatus(runDir);
+      writeRunStatus(runDir, options.epochs);
       if (checkpoint !== null) {
         this.#state = { ...initialState(), ...checkpoint.state };
         this.#learner.restore(checkpoint);
@@ -125,8 +126,9 @@ export class Training {
   }
 
   #endStatus(reason: TrainingEnd["reason"]): void {
+    const { runDir, options } = this.#input;
     try {
-      writeRunStatus(this.#input.runDir, reason);
+      writeRunStatus(runDir, options.epochs, reason);
     } catch {
       // A full disk has been reported by what failed before; without the process, "running" means interrupted.
     }
@@ -363,7 +365,10 @@ export class Training {
     const { model, optimizer, state } = await this.#checkpoints.load<TrainingState>(best);
     network.loadStateDict(model);
     for (const tensor of [...model.values(), ...optimizer.values()]) tensor.dispose();
-    const test = options.test_after_fit ? await this.#test(best, state) : null;
+    const { epoch, step } = state;
+    const test = options.test_after_fit
+      ? await testAfterFit(this.#input, this.#learner, { checkpoint: best, epoch, step }, this.#progress)
+      : null;
     network.to({ device: "cpu" });
     network.eval();
     return {
@@ -378,48 +383,6 @@ export class Training {
       metricsPath,
       test,
     };
-  }
-
-  /** The test at the end. Without samples there is none; what fails here can be done again, so the training does not fail with it. */
-  async #test(checkpoint: CheckpointName, { epoch, step }: TrainingState): Promise<TestResult | null> {
-    const { runDir, options, splits, precision, device, signal, callbacks } = this.#input;
-    const dataset = splits.test;
-    const warn = (line: string) => this.#progress.note(`warning: ${line}`);
-    if (dataset.length === 0) {
-      warn("the test split has no samples: the network was not tested");
-      return null;
-    }
-    const limit = options.limit_val_batches ?? options.limit_train_batches;
-    const all = Math.ceil(dataset.length / options.batch_size);
-    this.#progress.start("test", Math.min(all, limit ?? all));
-    try {
-      const result = await testNetwork({
-        runDir,
-        dataset,
-        info: splits.info,
-        context: this.#learner.context,
-        loss: this.#learner.loss,
-        climatology: splits.climatology,
-        precision,
-        device,
-        batchSize: options.batch_size,
-        limit,
-        checkpoint,
-        epoch,
-        step,
-        observe: { observers: this.#input.testObservers ?? [], callbacks, warn, signal },
-        signal,
-        onBatch: (done) => this.#progress.update(done),
-        ensemble: this.#learner.ensemble.noise > 0 ? this.#learner.ensemble : undefined,
-        now: Math.floor(Date.now() / 1000),
-      });
-      this.#progress.finish(`test loss ${result.scores.loss.toPrecision(4)} · ${result.path}`);
-      return result;
-    } catch (error) {
-      if (!isFoehnError(error) || error.code === "interrupted") throw error;
-      warn(`the test failed: ${error.message}; foehn test ${runDir} does it again`);
-      return null;
-    }
   }
 
   async #tell(call: (callback: TrainingCallback) => void | Promise<void> | undefined): Promise<void> {

@@ -102,7 +102,7 @@ describe("MlflowTracker", () => {
       await tracker.close();
     }
     const [campaign, ...children] = mlflow.runs;
-    expect(campaign!.info.run_name).toBe("spring");
+    expect(campaign!.info).toMatchObject({ run_name: "spring", status: "FINISHED" });
     expect(children.map((run) => run.tags["mlflow.parentRunId"])).toEqual(["run0", "run0"]);
   });
 

@@ -177,7 +177,12 @@ export class MlflowSender {
   async #startRun(record: Extract<OutboxRecord, { kind: "start" }>): Promise<{ runId: string; artifactUri: string }> {
     const experimentId = await this.#experiment(record.experiment);
     let parentId: string | undefined;
-    if (record.parent) parentId = (await this.#findOrCreateRun(experimentId, record.parent, record.time)).runId;
+    if (record.parent) {
+      const parent = await this.#findOrCreateRun(experimentId, record.parent, record.time);
+      parentId = parent.runId;
+      // One that only holds others has nothing of its own that could be running.
+      if (parent.isNew) await this.#post("runs/update", { run_id: parentId, status: "FINISHED" });
+    }
     const run = await this.#findOrCreateRun(experimentId, record.run, record.time);
     const tags = {
       ...record.tags,
@@ -198,7 +203,7 @@ export class MlflowSender {
       }
     }
     await this.#post("runs/update", { run_id: run.runId, status: "RUNNING" });
-    return run;
+    return { runId: run.runId, artifactUri: run.artifactUri };
   }
 
   /** The experiment of a name, made when it is not there. */
@@ -242,7 +247,7 @@ export class MlflowSender {
           tags: [{ key: "foehn.run_id", value: id }],
         })
       ).run;
-    return { runId: run.info.run_id, artifactUri: run.info.artifact_uri };
+    return { runId: run.info.run_id, artifactUri: run.info.artifact_uri, isNew: found.runs?.[0] === undefined };
   }
 
   async #registerModel(name: string, runId: string, source: string): Promise<void> {
