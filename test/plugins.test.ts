@@ -48,6 +48,24 @@ describe("docs/guides/your-model.md", () => {
   }, 240_000);
 });
 
+describe("a plugin file that registers by itself", () => {
+  it("brings a loss", async () => {
+    const text = `import { losses } from "foehn";
+import { z } from "zod";
+losses.register({
+  name: "worst",
+  summary: "largest squared error",
+  settings: z.strictObject({}),
+  create: () => ({ forward: (p, t) => p.tensor.sub(t.tensor).square().amax({ dim: [2, 3, 4] }), dispose() {} }),
+});
+`;
+    write("worst.ts", text);
+    const options = ["--dataset", "dummy", "--model-settings", "num_filters=4", "--epochs", "1", "--output", "worst"];
+    const { status, stderr } = await foehn("train", ...options, "--plugin", "worst.ts", "--loss", "worst", ...short);
+    expect(status, stderr).toBe(0);
+  }, 120_000);
+});
+
 describe("the example project", () => {
   it("works when it is installed, nested or scoped, and a training remembers it", async () => {
     cpSync(join(root, "examples/plugin"), join(folder, "node_modules/foehn-plugin-example"), { recursive: true });

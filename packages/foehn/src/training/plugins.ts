@@ -1,5 +1,6 @@
 // Plugins: modules that bring networks, strategies and observers of their own. Files are given (`--plugin`, `plugins:`); installed packages are looked
-// for when a name is not known here, or when everything is to be listed. What a plugin exports is registered as the zoo's own classes are.
+// for when a name is not known here, or when everything is to be listed. What a plugin exports is registered as the zoo's own classes are;
+// losses and datasets a plugin registers by itself.
 
 import { basename, resolve } from "node:path";
 import { ModelError } from "../core/errors.js";
@@ -9,8 +10,10 @@ import {
   importPluginFile,
   type PluginExports,
 } from "../core/plugin-files.js";
+import { listDatasets } from "../datasets/registry.js";
 import { Network, type NetworkClass } from "../models/network.js";
 import { networks } from "../models/registry.js";
+import { losses } from "./losses/registry.js";
 import { type ObserverDefinition, observers } from "./observer.js";
 import { strategies } from "./strategies/registry.js";
 import { Strategy, type StrategyClass } from "./strategies/strategy.js";
@@ -22,14 +25,14 @@ const loaded = new Map<string, Promise<void>>();
  * @throws UsageError for a missing file; ModelError for one that does not load or brings nothing; ConfigError for a name that is taken
  */
 export async function loadPluginFiles(files: readonly string[]): Promise<void> {
-  for (const file of files) await once(resolve(file), async () => registerPlugin(await importPluginFile(file), file));
+  for (const file of files) await once(resolve(file), () => registerModule(() => importPluginFile(file), file));
 }
 
 /** Loads every installed plugin, each once. @param from where to begin to look for node_modules folders */
 export async function loadInstalledPlugins(from?: string): Promise<void> {
   for (const plugin of findInstalledPlugins(from)) {
     const origin = `${plugin.name}@${plugin.version}`;
-    await once(plugin.directory, async () => registerPlugin(await importInstalledPlugin(plugin), origin));
+    await once(plugin.directory, () => registerModule(() => importInstalledPlugin(plugin), origin));
   }
 }
 
@@ -64,13 +67,21 @@ export function howToGet(origins: readonly string[]): string {
     .join("; ");
 }
 
+/** A module may also register losses and datasets by itself, when it is imported. */
+async function registerModule(load: () => Promise<PluginExports>, origin: string): Promise<void> {
+  const before = losses.list().length + listDatasets().length;
+  const exports = await load();
+  registerPlugin(exports, origin, losses.list().length + listDatasets().length - before);
+}
+
 /**
  * Registers the classes that a module exports.
  * @param origin what to call the plugin in messages
- * @throws ModelError when there are none, or one lacks what its contract asks for
+ * @param ownCount how much the module has registered by itself
+ * @throws ModelError when it brings nothing, or a class lacks what its contract asks for
  */
-export function registerPlugin(exports: PluginExports, origin: string): void {
-  let count = 0;
+export function registerPlugin(exports: PluginExports, origin: string, ownCount = 0): void {
+  let count = ownCount;
   for (const [name, value] of Object.entries(exports)) {
     if (isSubclass(value, Network) && Object.hasOwn(value, "modelName")) {
       require(value, name, origin, ["modelType", "onnxSupported", "settings"]);
@@ -87,7 +98,7 @@ export function registerPlugin(exports: PluginExports, origin: string): void {
   }
   if (count > 0) return;
   throw new ModelError(`the plugin ${origin} exports neither a network, nor a strategy, nor an observer`, {
-    hint: "export a class that extends Network, with a static modelName, or Strategy, with a static strategyName; import both from foehn. Observers: docs/guides/observers.md",
+    hint: "export a class that extends Network, with a static modelName, or Strategy, with a static strategyName; import both from foehn. Observers: docs/guides/observers.md. Losses and datasets: call losses.register or registerDataset",
   });
 }
 
