@@ -269,7 +269,7 @@ function layoutOf(file: NetcdfFile, setup: SmeagolSetup, path: string): Layout {
   const window = { x: [x0, x1 - x0] as const, y: [y0, y1 - y0] as const };
   const [nx, ny] = [x1 - x0, y1 - y0];
   const asStored = { ...window, xIsColumn: true, flipRows: false, flipColumns: false };
-  // By [y][x] for now.
+  // By [y][x]: which of the two runs along a row is seen from these very values, below.
   const read = (name: string) => {
     const array = variableOf(file, name, path);
     return arrange(array, blockOf(array, window, path), asStored);
