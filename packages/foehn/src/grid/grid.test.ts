@@ -120,6 +120,7 @@ describe("geometry", () => {
 describe("grid JSON", () => {
   it("is a name, compact, or the axes", () => {
     expect(gridToJson(namedGrid("720x1440"))).toBe("720x1440");
+    expect(gridToJson(regularGrid({ lat0: 90, dlat: 1, ny: 181, lon0: 0, dlon: 1, nx: 360 }))).toBe("s2s");
     expect(gridToJson(uk)).toEqual({ kind: "latlon", lat0: 59, dlat: 0.25, ny: 33, lon0: -10, dlon: 0.25, nx: 49 });
     expect(gridToJson(latLonGrid([3, 2, 0], [1, 2]))).toEqual({
       kind: "latlon",

@@ -1,5 +1,5 @@
 // The grid as it stands in `metadata.json`: compact when the points are evenly spaced, the two axes otherwise, or one of the
-// well-known names that earth2mip packages use ("721x1440", "720x1440"; reference: earth2mip `grid` key).
+// well-known names that earth2mip packages use ("721x1440", "720x1440", "s2s"; reference: earth2mip `grid` key).
 
 import { z } from "zod";
 import { ConfigError } from "../core/errors.js";
@@ -32,6 +32,8 @@ const named: Readonly<Record<string, () => Grid>> = {
   "721x1440": () => regularGrid({ lat0: 90, dlat: 0.25, ny: 721, lon0: 0, dlon: 0.25, nx: 1440 }),
   // ERA5 without the South Pole row, as the networks with even sizes use it.
   "720x1440": () => regularGrid({ lat0: 90, dlat: 0.25, ny: 720, lon0: 0, dlon: 0.25, nx: 1440 }),
+  // Whole degrees, as sub-seasonal forecasts are exchanged: every fourth point of 721x1440.
+  s2s: () => regularGrid({ lat0: 90, dlat: 1, ny: 181, lon0: 0, dlon: 1, nx: 360 }),
 };
 
 /** The grid of a well-known name. @throws ConfigError for an unknown name */
