@@ -50,8 +50,9 @@ export type { TimeLoop, TimeLoopStep } from "./forecast/time-loop.js";
 export { areaWeights } from "./grid/geometry.js";
 export { type Grid, latLonGrid, regularGrid } from "./grid/grid.js";
 // Packages
-export { openPackage, type Package, writePackage } from "./hub/package.js";
+export { type ModelPackage, openPackage } from "./hub/model-package.js";
 export { packageRun } from "./hub/package-run.js";
+export { writePackage } from "./hub/write-package.js";
 // Models
 export { type CheckOptions, type CheckOutcome, checkNetwork } from "./models/conformance/check-network.js";
 export { GraphNetwork } from "./models/graph-network.js";

@@ -76,7 +76,7 @@ export async function runReport(runDir: string, parts: RunReportParts = {}): Pro
 }
 
 async function packageFacts(path: string): Promise<Record<string, unknown>> {
-  const { openPackage } = await import("../hub/package.js");
+  const { openPackage } = await import("../hub/model-package.js");
   const pkg = await openPackage(path);
   const files = Object.entries(pkg.manifest.files ?? {}).map(([name, { sha256 }]) => [`sha256 of ${name}`, sha256]);
   return { name: pkg.name, version: pkg.manifest.version, folder: pkg.path, ...Object.fromEntries(files) };

@@ -9,7 +9,7 @@ import { formatTime } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import { dateFeatures, noForcing } from "../datasets/forcings.js";
 import { regularGrid } from "../grid/grid.js";
-import { writePackage } from "../hub/package.js";
+import { writePackage } from "../hub/write-package.js";
 import { pythonLacks, runPython } from "../io/python.test-support.js";
 import { openZarr } from "../io/zarr/read.js";
 import { ZarrWriter } from "../io/zarr/write.js";

@@ -5,8 +5,7 @@ import { type Progress, silentProgress } from "../core/progress.js";
 import { didYouMean } from "../core/suggest.js";
 import { formatDuration, formatTime, parseDuration, parseTime, parseTimeRange } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
-import type { Package } from "../hub/package.js";
-import { openPackageAt } from "../hub/uri.js";
+import { type ModelPackage, openPackage } from "../hub/model-package.js";
 import type { Source } from "../sources/source.js";
 import type { PrecisionName } from "../training/precision.js";
 import { lookupVariable } from "../variables/catalogue.js";
@@ -20,7 +19,7 @@ import { runForecast } from "./rollout.js";
 /** What every use of a package on data takes: a forecast, a score. */
 export interface RunOptions {
   /** An open package, or what `hub/uri.ts` understands. */
-  readonly package: Package | string;
+  readonly package: ModelPackage | string;
   /** Gives the border at every valid time, for models trained with forced borders. */
   readonly borderSource?: Source | undefined;
   readonly precision?: PrecisionName | undefined;
@@ -68,7 +67,7 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
   // Before anything is loaded: a wrong name should not cost a minute.
   const outputs = typeof options.output === "string" ? [fileOutput(options.output, options)] : options.output;
   const where = cwd === undefined ? {} : { cwd };
-  const pkg = typeof options.package === "string" ? await openPackageAt(options.package, where) : options.package;
+  const pkg = typeof options.package === "string" ? await openPackage(options.package, where) : options.package;
   return withData(options.source, cwd, async (source) => {
     const info = await pkg.info();
     const steps = numberOfSteps(options.steps, info.stepSeconds);
@@ -116,7 +115,7 @@ export function outputVariables(info: DatasetInfo): OutputVariable[] {
 
 /** Global attributes of an output file. */
 export function forecastProvenance(
-  pkg: Package,
+  pkg: ModelPackage,
   source: Source,
   { precision, notes }: Pick<OpenLoop, "precision" | "notes">,
   { borderSource, history }: Pick<RunOptions, "borderSource" | "history">,

@@ -10,7 +10,7 @@ import { formatDuration, formatTime } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import { prognosticFeatures } from "../datasets/features.js";
 import type { Grid } from "../grid/grid.js";
-import type { Package } from "../hub/package.js";
+import type { ModelPackage } from "../hub/model-package.js";
 import type { Network } from "../models/network.js";
 import { type PreparedForward, prepareForInference } from "../models/prepare-inference.js";
 import type { Source } from "../sources/source.js";
@@ -118,7 +118,7 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
   }
 
   /** Opens a package's network. The network is freed together with the Inference. */
-  static async fromPackage(pkg: Package, options: InferenceOptions = {}): Promise<Inference> {
+  static async fromPackage(pkg: ModelPackage, options: InferenceOptions = {}): Promise<Inference> {
     const info = await pkg.info();
     const network = await pkg.network({ device: options.device ?? "cpu" });
     const { strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput } = pkg;

@@ -2,7 +2,7 @@
 
 import type { DatasetInfo, FeatureInfo } from "../datasets/dataset.js";
 import { prognosticFeatures } from "../datasets/features.js";
-import type { Package } from "../hub/package.js";
+import type { ModelPackage } from "../hub/model-package.js";
 import { networks } from "../models/registry.js";
 import { Persistence } from "../models/zoo/persistence.js";
 import { createStrategy } from "../training/strategies/registry.js";
@@ -19,22 +19,22 @@ export interface OpenLoop extends TimeLoop, Disposable {
 }
 
 /** The features whose initial fields a package's forecast needs, in the order of its loop's `inChannelNames`. */
-export function initialFeatures(pkg: Package, info: DatasetInfo): FeatureInfo[] {
+export function initialFeatures(pkg: ModelPackage, info: DatasetInfo): FeatureInfo[] {
   if (isPersistence(pkg)) return [...info.features];
   return createStrategy(pkg.strategy, pkg.strategySettings).usesStates ? prognosticFeatures(info) : [];
 }
 
 /**
  * Opens a package for forecasting. A persistence package needs no network: its forecast is exactly the initial condition.
- * @throws as `Package.network` and `Inference`
+ * @throws as `ModelPackage.network` and `Inference`
  */
-export async function openLoop(pkg: Package, options: InferenceOptions = {}): Promise<OpenLoop> {
+export async function openLoop(pkg: ModelPackage, options: InferenceOptions = {}): Promise<OpenLoop> {
   if (!isPersistence(pkg)) return Inference.fromPackage(pkg, options);
   return Object.assign(new PersistenceLoop(await pkg.info()), { precision: "fp32", notes: [] });
 }
 
 // With scaled_ar a network that answers zeros adds the mean change of each step: that is not persistence.
-function isPersistence({ manifest, strategy }: Package): boolean {
+function isPersistence({ manifest, strategy }: ModelPackage): boolean {
   const { architecture, entrypoint, architecture_entrypoint } = manifest;
   const hasCode = Boolean(entrypoint?.name || architecture_entrypoint);
   return (

@@ -1,5 +1,5 @@
 // Between a manifest and what the code works with: DatasetInfo (features, grid, statistics) and back.
-// Not here: reading and writing files (package.ts).
+// Not here: reading and writing files (model-package.ts, write-package.ts).
 
 import { ConfigError } from "../core/errors.js";
 import { formatTime, parseDuration, parseTime } from "../core/time.js";

@@ -13,7 +13,7 @@ import type { Network, NetworkClass } from "../models/network.js";
 import { networks } from "../models/registry.js";
 import { foehnVersion } from "../training/provenance.js";
 import { createStrategy } from "../training/strategies/registry.js";
-import type { Package } from "./package.js";
+import type { ModelPackage } from "./model-package.js";
 
 /** Options of both exports. */
 export interface ExportOptions {
@@ -45,7 +45,7 @@ const comparedBatches = [1, 2];
  * @throws ModelError when the network has no ONNX form, or the file gives other values than the network; UsageError when the file exists
  */
 export async function exportPackageOnnx(
-  pkg: Package,
+  pkg: ModelPackage,
   file: string,
   options: ExportOnnxOptions = {},
 ): Promise<OnnxExportResult> {
@@ -93,7 +93,7 @@ export interface TorchScriptExportResult {
  * @throws ModelError when the network cannot be traced or the archive differs; UsageError when the file exists
  */
 export async function exportPackageTorchScript(
-  pkg: Package,
+  pkg: ModelPackage,
   file: string,
   options: ExportOptions = {},
 ): Promise<TorchScriptExportResult> {
@@ -147,7 +147,7 @@ function refuseDifference(
   );
 }
 
-function refuseUnsupported(pkg: Package): void {
+function refuseUnsupported(pkg: ModelPackage): void {
   if (!networks.has(pkg.manifest.architecture)) return; // opening the network says which plugin it needs
   const { modelName, onnxSupported } = networks.get(pkg.manifest.architecture);
   if (onnxSupported) return;
@@ -172,7 +172,7 @@ function exampleInput(network: Network): torch.Tensor {
 }
 
 /** Features of the network's input in their order, and all texts that travel with the file. */
-async function describe(pkg: Package) {
+async function describe(pkg: ModelPackage) {
   const info = await pkg.info();
   const { manifest } = pkg;
   const features = modelFeatures(info);
@@ -211,7 +211,7 @@ async function describe(pkg: Package) {
 }
 
 /** What the engine refused, as an error of this project that says what to do. */
-function readable(error: unknown, pkg: Package, path: string): unknown {
+function readable(error: unknown, pkg: ModelPackage, path: string): unknown {
   if (!(error instanceof torch.TorchError)) return toStorageError(error, path);
   const hints: Record<string, string> = {
     ERR_TORCH_ONNX_DIFFERS: "no file was written; --tolerance accepts more, another --opset may round otherwise",

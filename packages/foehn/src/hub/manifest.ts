@@ -1,7 +1,7 @@
 // metadata.json, version 1: everything a package says about itself. It keeps the keys of earth2mip's `schema.Model` (entrypoint,
 // architecture, n_history, grid, in_channels_names, out_channels_names, time_step) and adds what makes a package complete and
 // checkable. One schema serves writing, reading and messages. Only the channels and the architecture must be there, so a persistence
-// package is a few lines by hand. Not here: the other files of a package (package.ts) and what the keys become (contents.ts).
+// package is a few lines by hand. Not here: the other files of a package (write-package.ts) and what the keys become (contents.ts).
 
 import { z } from "zod";
 import { loadConfig } from "../core/config.js";

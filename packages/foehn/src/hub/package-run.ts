@@ -2,7 +2,7 @@
 
 import { type InferenceModelOptions, inferenceModel } from "../training/inference-model.js";
 import type { TrainResult } from "../training/train.js";
-import { type WritePackageOptions, writePackage } from "./package.js";
+import { type WritePackageOptions, writePackage } from "./write-package.js";
 
 /** Options of `packageRun`. */
 export interface PackageRunOptions extends InferenceModelOptions, WritePackageOptions {}

@@ -6,7 +6,6 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
-import { openPackage, type Package } from "./package.js";
 
 /** Where bare names and relative paths are looked up. */
 export interface ResolveOptions {
@@ -47,11 +46,6 @@ export async function resolvePackage(text: string, options: ResolveOptions = {})
   throw new UsageError(`there is no package at ${path}`, {
     hint: `${didYouMean(basename(path), neighbours)} Give ${supported}.`.trim(),
   });
-}
-
-/** Resolves and opens a package. @throws UsageError, ConfigError, ModelError: see `resolvePackage` and `openPackage` */
-export async function openPackageAt(text: string, options: ResolveOptions = {}): Promise<Package> {
-  return openPackage(await resolvePackage(text, options));
 }
 
 // `file://models/a` names the host "models": earth2mip silently opened /a. Say what was meant instead.

@@ -9,7 +9,7 @@ import { noForcing } from "../datasets/forcings.js";
 import { every, grid, inventedInfo, inventedSource, points, start, step } from "../forecast/invented.test-support.js";
 import { fileOutput } from "../forecast/outputs/file-output.js";
 import { areaWeights } from "../grid/geometry.js";
-import { writePackage } from "../hub/package.js";
+import { writePackage } from "../hub/write-package.js";
 import { pythonLacks, runPythonFile } from "../io/python.test-support.js";
 import { arraySource } from "../sources/array-source.js";
 import type { Source } from "../sources/source.js";

@@ -17,7 +17,7 @@ import { type DataSpec, withData } from "../forecast/open-data.js";
 import { initialFeatures, openLoop } from "../forecast/open-loop.js";
 import { fileOutput } from "../forecast/outputs/file-output.js";
 import { runForecast } from "../forecast/rollout.js";
-import { openPackageAt } from "../hub/uri.js";
+import { openPackage } from "../hub/model-package.js";
 import { refuseExisting } from "../io/final-name.js";
 import type { Source } from "../sources/source.js";
 import { ScoreOutput } from "./score-output.js";
@@ -62,7 +62,7 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
   if (options.output !== undefined) await refuseExisting(options.output, { overwrite, markers: [] });
   const files = options.forecastOutput === undefined ? [] : [fileOutput(options.forecastOutput, { overwrite })];
   const where = cwd === undefined ? {} : { cwd };
-  const pkg = typeof options.package === "string" ? await openPackageAt(options.package, where) : options.package;
+  const pkg = typeof options.package === "string" ? await openPackage(options.package, where) : options.package;
   return withData(options.source, cwd, async (source) => {
     const info = await pkg.info();
     const steps = numberOfSteps(options.steps, info.stepSeconds);

@@ -1,4 +1,4 @@
-// What a trained model is made of, before it becomes a folder: the hand-over from training to hub/package.ts.
+// What a trained model is made of, before it becomes a folder: the hand-over from training to hub/write-package.ts.
 
 import type { Tensor } from "@foehn/torch";
 import type { DatasetInfo } from "../datasets/dataset.js";

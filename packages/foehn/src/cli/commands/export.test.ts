@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { DatasetInfo } from "../../datasets/dataset.js";
 import { buildStatics } from "../../datasets/statics.js";
 import { latLonGrid } from "../../grid/grid.js";
-import { writePackage } from "../../hub/package.js";
+import { writePackage } from "../../hub/write-package.js";
 import { createNetwork, networks } from "../../models/registry.js";
 import { runHere } from "../process.test-support.js";
 

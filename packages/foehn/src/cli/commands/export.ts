@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import type { TorchScriptExportResult } from "../../hub/export.js";
-import type { Package } from "../../hub/package.js";
+import type { ModelPackage } from "../../hub/model-package.js";
 import { table } from "../io.js";
 import { integerOption, numberOption, overwriteOption } from "../options.js";
 import type { DefineVerb } from "../verb.js";
@@ -87,7 +87,7 @@ function rowsOf(made: TorchScriptExportResult, comparedIn: string): string[][] {
   ];
 }
 
-async function open(name: string): Promise<Package> {
-  const { openPackageAt } = await import("../../hub/uri.js");
-  return openPackageAt(name);
+async function open(name: string): Promise<ModelPackage> {
+  const { openPackage } = await import("../../hub/model-package.js");
+  return openPackage(name);
 }

@@ -50,10 +50,10 @@ export const define: DefineVerb = (command, run) => {
     .argument("<package>", "folder, file:// address, or a name in MODEL_REGISTRY")
     .action(
       run(async (console, _options: object, name: string) => {
-        const { openPackageAt } = await import("../../hub/uri.js");
+        const { openPackage } = await import("../../hub/model-package.js");
         const { describeGrid } = await import("../../grid/grid.js");
         const { diagnosticFeatures, prognosticFeatures } = await import("../../datasets/features.js");
-        const pkg = await openPackageAt(name);
+        const pkg = await openPackage(name);
         const info = await pkg.info();
         const { manifest } = pkg;
         const size = Object.values(manifest.files ?? {}).reduce((sum, file) => sum + file.size, 0);
@@ -83,8 +83,8 @@ export const define: DefineVerb = (command, run) => {
     .argument("<package>", "folder, file:// address, or a name in MODEL_REGISTRY")
     .action(
       run(async (console, _options: object, name: string) => {
-        const { openPackageAt } = await import("../../hub/uri.js");
-        const pkg = await openPackageAt(name);
+        const { openPackage } = await import("../../hub/model-package.js");
+        const pkg = await openPackage(name);
         await pkg.verify();
         const files = Object.keys(pkg.manifest.files ?? {});
         console.result(

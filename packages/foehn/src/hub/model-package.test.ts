@@ -19,8 +19,9 @@ import { latLonGrid } from "../grid/grid.js";
 import { createNetwork } from "../models/registry.js";
 import type { PackageContents } from "../training/package-contents.js";
 import { isInside, readManifest } from "./manifest.js";
-import { openPackage, writePackage } from "./package.js";
-import { openPackageAt, resolvePackage } from "./uri.js";
+import { openPackage } from "./model-package.js";
+import { resolvePackage } from "./uri.js";
+import { writePackage } from "./write-package.js";
 
 const folder = mkdtempSync(join(tmpdir(), "foehn-hub-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -247,9 +248,9 @@ describe("paths", () => {
     await expect(resolvePackage("file://models/a")).rejects.toThrow(
       expect.objectContaining({ hint: expect.stringContaining("file:///models/a") }),
     );
-    await expect(openPackageAt("nowhere", { cwd: folder })).rejects.toThrow(/no package at/);
+    await expect(openPackage("nowhere", { cwd: folder })).rejects.toThrow(/no package at/);
     mkdirSync(join(folder, "empty"));
-    await expect(openPackageAt("empty", { cwd: folder })).rejects.toThrow(/has no metadata.json/);
+    await expect(openPackage("empty", { cwd: folder })).rejects.toThrow(/has no metadata.json/);
     expect(existsSync(path)).toBe(true);
   });
 });

@@ -1,29 +1,28 @@
-// A package on disk: a folder with metadata.json and the files it lists, each with its SHA-256 and size. Written as a whole or not
-// at all; opened lazily, each file checked before its first use. Paths cannot leave the folder, nor can links; nothing in a package
-// that is opened here is executed. Not here: finding a package by name (uri.ts).
+// A package as a model: what its metadata.json describes, opened lazily, each file checked before its first use. Paths cannot leave
+// the folder, nor can links; nothing in a package that is opened here is executed.
+// Not here: finding a package by name (uri.ts); writing one (write-package.ts).
 
-import { mkdir, readdir, readFile, realpath, rm, stat } from "node:fs/promises";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
 import * as torch from "@foehn/torch";
 import { z } from "zod";
 import { ModelError, UsageError } from "../core/errors.js";
-import { atomicWrite, sha256File, temporaryPath, toStorageError } from "../core/files.js";
+import { sha256File } from "../core/files.js";
 import { didYouMean } from "../core/suggest.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import { modelFeatures } from "../datasets/features.js";
-import { moveToFinalName, refuseExisting, syncFolders } from "../io/final-name.js";
 import type { Network } from "../models/network.js";
 import { createNetwork, networks } from "../models/registry.js";
-import type { PackageContents } from "../training/package-contents.js";
 import { howToGet, loadPluginsFor } from "../training/plugins.js";
 import { numInputFeatures, numOutputFeatures } from "../training/step.js";
 import { createStrategy, strategies } from "../training/strategies/registry.js";
 import type { StrategySettings } from "../training/strategies/strategy.js";
-import { infoOf, manifestOf, packageFiles, staticsOf, strategySettingsOf } from "./contents.js";
+import { infoOf, staticsOf, strategySettingsOf } from "./contents.js";
 import { type Manifest, manifestName, readManifest } from "./manifest.js";
+import { type ResolveOptions, resolvePackage } from "./uri.js";
 
 /** An open package. It holds no file handles. */
-export interface Package {
+export interface ModelPackage {
   /** Absolute path of the folder. */
   readonly path: string;
   readonly name: string;
@@ -46,72 +45,14 @@ export interface Package {
   climatology(): Promise<Record<string, Float32Array>>;
 }
 
-/** Options of `writePackage`. */
-export interface WritePackageOptions {
-  /** Replace an existing package. Default false. */
-  readonly overwrite?: boolean;
-  readonly license?: string;
-}
-
 /**
- * Writes a package: first in full under a temporary name beside `directory`, then renamed.
- * @returns the absolute path of the package
- * @throws UsageError when `directory` exists; StorageError when the disk fails (nothing is left behind)
- */
-export async function writePackage(
-  directory: string,
-  contents: PackageContents,
-  options: WritePackageOptions = {},
-): Promise<string> {
-  const target = resolve(directory);
-  const finalName = { overwrite: options.overwrite === true, markers: [manifestName] };
-  await refuseExisting(target, finalName);
-  const temporary = temporaryPath(target);
-  try {
-    await mkdir(dirname(target), { recursive: true });
-    await mkdir(temporary);
-    writeTensors(temporary, contents);
-    const files: Record<string, { sha256: string; size: number }> = {};
-    for (const name of (await readdir(temporary)).sort()) files[name] = await sha256File(join(temporary, name));
-    const { schema_version, name, version, ...rest } = manifestOf(contents);
-    const license = options.license === undefined ? {} : { license: options.license };
-    const manifest = { schema_version, name, version, ...license, ...rest, files };
-    const path = join(temporary, manifestName);
-    await atomicWrite(path, `${JSON.stringify(manifest, null, 2)}\n`);
-    // What cannot be read back must not be handed out: NaN statistics become null in JSON, for one.
-    readManifest(path);
-    await syncFolders(temporary);
-    await moveToFinalName(temporary, target, finalName);
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    throw toStorageError(error, target);
-  }
-  return target;
-}
-
-function writeTensors(folder: string, { info, weights, climatology }: PackageContents): void {
-  const [ny, nx] = info.grid.shape;
-  torch.scope(() => {
-    const fields = (values: Float32Array, ...rest: number[]) => torch.fromTypedArray(values, [ny, nx, ...rest]);
-    if (weights.size > 0) torch.safetensors.save(join(folder, packageFiles.weights), weights);
-    if (info.statics.names.length > 0) {
-      const statics = fields(info.statics.fields, info.statics.names.length);
-      torch.safetensors.save(join(folder, packageFiles.statics), { statics });
-    }
-    if (Object.keys(climatology).length > 0) {
-      const means = Object.entries(climatology).map(([name, values]) => [name, fields(values)] as const);
-      torch.safetensors.save(join(folder, packageFiles.climatology), new Map(means));
-    }
-  });
-}
-
-/**
- * Opens a package folder. Reads metadata.json and looks at the list of files; contents are checked when they are used.
- * @throws UsageError when there is no package at `directory`; ConfigError for a wrong metadata.json; ModelError for files that are
+ * Finds and opens a package. Reads metadata.json and looks at the list of files; contents are checked when they are used.
+ * @param text what `hub/uri.ts` understands: a folder, file:///path, a name in the registry
+ * @throws UsageError when there is no package; ConfigError for a wrong metadata.json; ModelError for files that are
  * missing, have another size, or are not listed
  */
-export async function openPackage(directory: string): Promise<Package> {
-  const path = resolve(directory);
+export async function openPackage(text: string, options: ResolveOptions = {}): Promise<ModelPackage> {
+  const path = await resolvePackage(text, options);
   await requireFolder(path);
   await loadPlugins(path);
   const manifest = readManifest(join(path, manifestName));
