@@ -40,6 +40,8 @@ export interface LabelledArray {
   readonly dimensions: readonly string[];
   readonly shape: readonly number[];
   readonly attributes: Readonly<Record<string, AttributeValue>>;
+  /** Blocks that the file stores, and decodes, as a whole; undefined where any part can be read on its own. */
+  readonly chunkShape?: readonly number[] | undefined;
   /**
    * A block of the values as stored, row-major; everything without arguments. `start` and `count` have one number per dimension.
    * @throws DataError for a block outside the array or values that are not numbers; FormatError when they cannot be decoded

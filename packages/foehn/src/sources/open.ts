@@ -1,5 +1,5 @@
 // Opens whatever holds fields: a file, a list of files, a folder or a glob; GRIB, NetCDF or Zarr, told apart by their first bytes and
-// not by their names; or a folder of .npy fields with its description. Not here: what is inside (grib-source.ts, netcdf-source.ts, zarr-source.ts).
+// not by their names; or a folder of .npy fields with its description, or one in earth2mip's HDF5 layout. Not here: what is inside (grib-source.ts, netcdf-source.ts, zarr-source.ts).
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
@@ -39,6 +39,8 @@ export async function openSource(spec: string | readonly string[], options: Open
     const { isNpyFolder, npySource } = await import("./npy-source.js");
     const folder = resolve(cwd, specs[0]!);
     if (isNpyFolder(folder)) return npySource(folder);
+    const { isHdf5Layout } = await import("./hdf5-layout.js");
+    if (isHdf5Layout(folder)) return (await import("./hdf5-source.js")).hdf5Source(folder);
   }
   const paths = specs.flatMap((text) => expand(text, cwd));
   const kinds = new Map<FileKind | "zarr", string[]>();

@@ -243,5 +243,6 @@ function variable(
     return Array.from({ length: texts.length / width }, (_, i) => texts.slice(i * width, (i + 1) * width).join(""));
   };
 
-  return { name, type, dimensions, shape, attributes, read, readText };
+  const chunkShape = dataset.metadata.chunks ?? undefined;
+  return { name, type, dimensions, shape, attributes, chunkShape, read, readText };
 }
