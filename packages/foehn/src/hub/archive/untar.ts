@@ -1,0 +1,80 @@
+// Unpacking a tar that came from elsewhere, plain or gzipped, by the rules of unzip.ts: PhysicsNeMo's `.mdlus` checkpoints are such files.
+// Format: POSIX pax and ustar, read by the package tar.
+
+import { createWriteStream } from "node:fs";
+import { mkdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import * as tar from "tar";
+import { FoehnError } from "../../core/errors.js";
+import { atomicWrite, toStorageError } from "../../core/files.js";
+import { EntryCheck } from "./entries.js";
+import { type UnpackOptions, watch } from "./unzip.js";
+
+/**
+ * Unpacks a tar archive into a new folder, which gets its name when it is complete.
+ * @returns names of the files, in the order of the archive
+ * @throws FormatError when the archive is damaged or hostile; StorageError when the disk does not let us write
+ */
+export async function untar(archive: string, folder: string, options: UnpackOptions = {}): Promise<string[]> {
+  const names: string[] = [];
+  const { size } = await stat(archive).catch((error) => {
+    throw toStorageError(error, archive);
+  });
+  const check = new EntryCheck(archive, size, options);
+  await atomicWrite(folder, async (temporary) => {
+    await mkdir(temporary);
+    await unpack(archive, temporary, { check, names, signal: options.signal });
+    if (names.length === 0) throw check.refuse("is no tar archive, or has no files");
+  });
+  return names;
+}
+
+interface Unpacking {
+  readonly check: EntryCheck;
+  readonly names: string[];
+  readonly signal: AbortSignal | undefined;
+}
+
+async function unpack(archive: string, folder: string, { check, names, signal }: Unpacking): Promise<void> {
+  const writes: Promise<void>[] = [];
+  let failed: unknown;
+  const fail = (error: unknown) => {
+    failed ??= error;
+  };
+  const take = async (entry: tar.ReadEntry): Promise<void> => {
+    signal?.throwIfAborted();
+    if (failed !== undefined) return;
+    const name = check.name(entry.path);
+    if (entry.type === "Directory") return;
+    if (entry.type !== "File" && entry.type !== "OldFile") {
+      throw check.refuse(`has an entry that is a link or a device: ${JSON.stringify(entry.path.slice(0, 200))}`);
+    }
+    names.push(name); // here, because several small entries may be on their way at once
+    const target = join(folder, name);
+    await mkdir(dirname(target), { recursive: true });
+    const looked = watch((chunk) => check.count(chunk.length));
+    await pipeline(entry, looked, createWriteStream(target, { flags: "wx" }), signal ? { signal } : {});
+  };
+  try {
+    await tar.list({
+      file: archive,
+      strict: true,
+      onReadEntry: (entry) => {
+        // The next entry comes when this one has been read; what was refused is read to nowhere.
+        writes.push(
+          take(entry)
+            .catch(fail)
+            .finally(() => entry.resume()),
+        );
+      },
+    });
+    await Promise.all(writes);
+  } catch (error) {
+    fail(error);
+  }
+  if (failed === undefined) return;
+  if (failed instanceof FoehnError || signal?.aborted) throw failed;
+  const known = toStorageError(failed, folder);
+  throw known instanceof FoehnError ? known : check.refuse(`cannot be unpacked: ${known.message}`, failed);
+}
