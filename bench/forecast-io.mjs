@@ -47,10 +47,18 @@ async function makeInputs() {
   const variables = channels.map((name) => lookupVariable(name));
   const data = fileOutput(join(folder, "data.zarr"));
   const grid = namedGrid("721x1440");
-  await data.open({ variables, grid, initialTimes: [start], leadTimes: [0], provenance: {} });
+  await data.open({
+    variables,
+    grid,
+    initialTimes: [start],
+    members: 1,
+    hasMembers: false,
+    leadTimes: [0],
+    provenance: {},
+  });
   // Noise, so that nothing on the way can compress it.
   const fields = variables.map((_, v) => Float32Array.from({ length: ny * nx }, () => v + Math.random()));
-  await data.write({ initialIndex: 0, leadIndex: 0, validTime: start, fields });
+  await data.write({ initialIndex: 0, leadIndex: 0, memberIndex: 0, validTime: start, fields });
   await data.close();
   const metadata = {
     architecture: "persistence",

@@ -61,6 +61,8 @@ export async function saveSimulation(
       grid,
       variables,
       initialTimes: [start],
+      members: 1,
+      hasMembers: false,
       leadTimes: times.map((time) => time - start),
       provenance: { title: source.description },
     });
@@ -71,6 +73,7 @@ export async function saveSimulation(
       await output.write({
         initialIndex: 0,
         leadIndex: index,
+        memberIndex: 0,
         validTime: time,
         fields: fields.map((field) => field.values),
       });

@@ -49,6 +49,8 @@ async function write(name: string, { variables, count, every = 1, isMissing }: D
     variables: variables.map((variable) => ({ name: variable, units: units[variable]!, longName: variable })),
     grid,
     initialTimes: [start],
+    members: 1,
+    hasMembers: false,
     leadTimes: times.map((time) => time - start),
     provenance: {},
   });
@@ -58,7 +60,7 @@ async function write(name: string, { variables, count, every = 1, isMissing }: D
         isMissing?.(variable, validTime, n) ? Number.NaN : value(variable, validTime, n),
       ),
     );
-    await output.write({ initialIndex: 0, leadIndex, validTime, fields });
+    await output.write({ initialIndex: 0, leadIndex, memberIndex: 0, validTime, fields });
   }
   await output.close();
   return at(name);

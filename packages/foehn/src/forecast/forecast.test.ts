@@ -264,10 +264,10 @@ print(json.dumps({"dims": list(d.t2m.dims), "reference": [str(t)[:13] for t in d
     const source = inventedSource(every(2));
     await forecast({ package: persistence, source, steps: 1, dates: [start + step, start], output: [sink] });
     expect(seen).toEqual([
-      { initialIndex: 0, leadIndex: 0, validTime: start },
-      { initialIndex: 0, leadIndex: 1, validTime: start + step },
-      { initialIndex: 1, leadIndex: 0, validTime: start + step },
-      { initialIndex: 1, leadIndex: 1, validTime: start + 2 * step },
+      { initialIndex: 0, memberIndex: 0, leadIndex: 0, validTime: start },
+      { initialIndex: 0, memberIndex: 0, leadIndex: 1, validTime: start + step },
+      { initialIndex: 1, memberIndex: 0, leadIndex: 0, validTime: start + step },
+      { initialIndex: 1, memberIndex: 0, leadIndex: 1, validTime: start + 2 * step },
     ]);
   });
 

@@ -41,6 +41,10 @@ export interface ForecastOptions extends RunOptions, FileOutputOptions {
   readonly dates?: string | readonly number[] | undefined;
   /** Number of steps after the initial time, or a lead time such as `10d`. */
   readonly steps: number | string;
+  /** Forecasts from each initial time; the outputs then have an ensemble axis. Default: one, without. */
+  readonly members?: number | undefined;
+  /** Forecasts that the model computes at once. Default 1. */
+  readonly batchSize?: number | undefined;
   /** A name ending in .zarr or .nc, or outputs of one's own. */
   readonly output: string | readonly ForecastOutput[];
 }
@@ -88,6 +92,8 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       steps,
       variables: outputVariables(info),
       outputs,
+      members: options.members,
+      batchSize: options.batchSize,
       provenance: forecastProvenance(pkg, source, loop, options),
       signal: options.signal,
       progress,

@@ -1,6 +1,6 @@
-// The rollout: runs a TimeLoop from one or several initial times and streams every step to the outputs. Memory does not grow with
-// steps or dates: at most one step waits for the outputs while the next is computed. On an error or an interrupt every output is told
-// to leave nothing behind.
+// The rollout: runs a TimeLoop from many initial times, each with many members, and streams every step to the outputs. Memory grows
+// with the rows of a batch only, not with steps, dates or members: at most one step waits for the outputs while the next is computed.
+// On an error or an interrupt every output is told to leave nothing behind but what can be gone on from.
 
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
@@ -8,8 +8,9 @@ import { throwIfInterrupted } from "../core/interrupt.js";
 import { type Progress, silentProgress } from "../core/progress.js";
 import { formatDuration, formatTimeShort } from "../core/time.js";
 import { readHistory, type StateReader } from "./initial-state.js";
-import type { ForecastOutput, OutputVariable } from "./outputs/output.js";
+import type { ForecastHeader, ForecastOutput, OutputVariable } from "./outputs/output.js";
 import type { TimeLoop } from "./time-loop.js";
+import { commonBlock, inGroups, shardOf, unitRows, type WorkRow, type WorkUnit, workUnits } from "./work-plan.js";
 
 /** What to run and where to send it. */
 export interface RolloutOptions {
@@ -23,6 +24,13 @@ export interface RolloutOptions {
   /** The variables of the outputs, in the order of the loop's `outChannelNames`. */
   readonly variables: readonly OutputVariable[];
   readonly outputs: readonly ForecastOutput[];
+  /** Forecasts from each initial time. Default: one, and outputs without an ensemble axis. */
+  readonly members?: number | undefined;
+  /** Forecasts that the model computes at once: members, then dates. It does not change what comes out. Default 1. */
+  readonly batchSize?: number | undefined;
+  /** This process does part `shard` (from 0) of `nShards` of the work. Default: all of it. */
+  readonly shard?: number | undefined;
+  readonly nShards?: number | undefined;
   readonly provenance?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: Progress | undefined;
@@ -31,22 +39,49 @@ export interface RolloutOptions {
 /** Steps that may be on their way to the outputs while the next one is computed. Files take more into buffers of their own. */
 const depth = 1;
 
+/** A unit that is being worked on. */
+interface UnitUnderWay {
+  readonly unit: WorkUnit;
+  /** Forecasts not finished. */
+  left: number;
+}
+
 /**
  * Runs the forecasts.
  * @returns what each output's `close` returned
- * @throws InterruptedError when the signal aborted; whatever the loop, the reader or an output throws
+ * @throws InterruptedError when the signal aborted; UsageError for a shard that does not exist; whatever the loop, the reader or an
+ * output throws
  */
 export async function runForecast(options: RolloutOptions): Promise<(string | undefined)[]> {
-  const { loop, initialTimes, steps, variables, outputs, progress = silentProgress } = options;
-  const leadTimes = Array.from({ length: steps + 1 }, (_, i) => i * loop.timeStep);
-  const header = { variables, grid: loop.grid, initialTimes, leadTimes, provenance: options.provenance ?? {} };
+  const { loop, initialTimes, steps, variables, outputs, members, progress = silentProgress } = options;
+  const header: ForecastHeader = {
+    variables,
+    grid: loop.grid,
+    initialTimes,
+    members: members ?? 1,
+    hasMembers: members !== undefined,
+    leadTimes: Array.from({ length: steps + 1 }, (_, i) => i * loop.timeStep),
+    provenance: options.provenance ?? {},
+  };
   const underWay: Promise<void>[] = [];
   const host = new HostFields(variables.length, loop.grid.shape);
   try {
     for (const output of outputs) await output.open(header);
-    progress.start("forecast", initialTimes.length * steps);
-    for (const initialIndex of initialTimes.keys()) await runOne(options, initialIndex, host, underWay);
-    await drain(underWay, 0);
+    const units = await unitsToDo(header, options);
+    const rows = units.flatMap((unit) => {
+      const of = { unit, left: 0 };
+      const rows = unitRows(unit).map((row) => ({ ...row, of }));
+      of.left = rows.length;
+      return rows;
+    });
+    progress.start("forecast", rows.length * steps);
+    let done = 0;
+    for (const call of callsOf(rows, options.batchSize ?? 1)) {
+      await runCall(options, call, { host, underWay, done });
+      await drain(underWay, 0);
+      done += call.length;
+      await finishUnits(outputs, call);
+    }
     // One after the other: when the last one fails, those before it are complete and stay.
     const results: (string | undefined)[] = [];
     for (const output of outputs) results.push(await output.close());
@@ -62,24 +97,66 @@ export async function runForecast(options: RolloutOptions): Promise<(string | un
   }
 }
 
-async function runOne(
+/** This process's units that some output still lacks. */
+async function unitsToDo(header: ForecastHeader, { outputs, shard, nShards }: RolloutOptions): Promise<WorkUnit[]> {
+  const block = commonBlock(outputs.flatMap((output) => output.units?.block ?? []));
+  const mine = shardOf(workUnits(header.initialTimes.length, header.members, block), shard, nShards);
+  const toDo: WorkUnit[] = [];
+  for (const unit of mine) {
+    const finished = await Promise.all(outputs.map((output) => output.units?.isFinished(unit) ?? false));
+    if (outputs.length === 0 || finished.includes(false)) toDo.push(unit);
+  }
+  return toDo;
+}
+
+interface RowUnderWay extends WorkRow {
+  readonly of: UnitUnderWay;
+}
+
+/** The rows of each call of the model: as many as fit, of one date. */
+function callsOf(rows: readonly RowUnderWay[], batchSize: number): RowUnderWay[][] {
+  const dates = [...new Set(rows.map((row) => row.initialIndex))];
+  return dates.flatMap((date) =>
+    inGroups(
+      rows.filter((row) => row.initialIndex === date),
+      batchSize,
+    ),
+  );
+}
+
+async function finishUnits(outputs: readonly ForecastOutput[], call: readonly RowUnderWay[]): Promise<void> {
+  for (const { of } of call) {
+    if (--of.left > 0) continue;
+    for (const output of outputs) await output.units?.finish(of.unit);
+  }
+}
+
+async function runCall(
   options: RolloutOptions,
-  initialIndex: number,
-  host: HostFields,
-  underWay: Promise<void>[],
+  call: readonly RowUnderWay[],
+  { host, underWay, done }: { readonly host: HostFields; readonly underWay: Promise<void>[]; readonly done: number },
 ): Promise<void> {
-  const { loop, reader, steps, outputs, signal, progress = silentProgress } = options;
-  const start = options.initialTimes[initialIndex]!;
+  const { loop, steps, outputs, signal, progress = silentProgress } = options;
+  const starts = call.map((row) => options.initialTimes[row.initialIndex]!);
   throwIfInterrupted(signal, "the forecast");
-  const x = await readHistory(reader, start, loop);
+  const x = await initialStates(options, starts);
   let leadIndex = 0;
   try {
-    for await (const { time, output } of loop.run(start, x)) {
-      const step = { initialIndex, leadIndex, validTime: time };
-      underWay.push(host.with(output, (fields) => Promise.all(outputs.map((sink) => sink.write({ ...step, fields })))));
+    for await (const { output } of loop.run(starts[0]!, x)) {
+      const step = { leadIndex, lead: leadIndex * loop.timeStep };
+      const write = (fields: readonly Float32Array[], r: number) => {
+        const { initialIndex, memberIndex } = call[r]!;
+        const { leadIndex, lead } = step;
+        return Promise.all(
+          outputs.map((sink) =>
+            sink.write({ initialIndex, memberIndex, leadIndex, validTime: starts[r]! + lead, fields }),
+          ),
+        );
+      };
+      underWay.push(host.with(output, (rows) => Promise.all(rows.map(write))));
       await drain(underWay, depth);
-      throwIfInterrupted(signal, `the forecast from ${formatTimeShort(start)}`);
-      progress.update(initialIndex * steps + leadIndex, { lead: `+${formatDuration(leadIndex * loop.timeStep)}` });
+      throwIfInterrupted(signal, `the forecast from ${formatTimeShort(starts[0]!)}`);
+      progress.update(done * steps + leadIndex * call.length, { lead: `+${formatDuration(step.lead)}` });
       if (leadIndex === steps) break;
       leadIndex++;
     }
@@ -88,29 +165,49 @@ async function runOne(
   }
 }
 
+/** (rows, levels, channels, Y, X): every date is read once. */
+async function initialStates({ reader, loop }: RolloutOptions, starts: readonly number[]): Promise<Tensor> {
+  const states = new Map<number, Tensor>();
+  try {
+    for (const start of new Set(starts)) states.set(start, torch.keep(await readHistory(reader, start, loop)));
+    return torch.scope(() => torch.cat(starts.map((start) => states.get(start)!)));
+  } finally {
+    for (const state of states.values()) state.dispose();
+  }
+}
+
 /** Host copies of a step, reused: views of the tensors themselves would live until the garbage collector finds them. */
 class HostFields {
-  readonly #free: { readonly tensor: Tensor; readonly fields: readonly Float32Array[] }[] = [];
+  readonly #free: { readonly tensor: Tensor; readonly rows: readonly (readonly Float32Array[])[] }[] = [];
 
   constructor(
     readonly count: number,
     readonly shape: readonly [number, number],
   ) {}
 
-  /** Copies `output` (1, F, Y, X), disposes it and passes the fields to `use`; they are reused when it has finished. */
-  async with(output: Tensor, use: (fields: readonly Float32Array[]) => Promise<unknown>): Promise<void> {
-    const buffer = this.#free.pop() ?? this.#make();
+  /** Copies `output` (B, F, Y, X), disposes it and passes each row's fields to `use`; they are reused when it has finished. */
+  async with(output: Tensor, use: (rows: readonly (readonly Float32Array[])[]) => Promise<unknown>): Promise<void> {
+    const batch = output.size(0);
+    let buffer = this.#free.pop();
+    if (buffer?.rows.length !== batch) {
+      // The last batch of a run is smaller.
+      buffer?.tensor.dispose();
+      buffer = this.#make(batch);
+    }
     buffer.tensor.copy_(output);
     output.dispose();
-    await use(buffer.fields);
+    await use(buffer.rows);
     this.#free.push(buffer);
   }
 
-  #make(): { tensor: Tensor; fields: Float32Array[] } {
+  #make(batch: number): { tensor: Tensor; rows: Float32Array[][] } {
     const [ny, nx] = this.shape;
-    const values = new Float32Array(this.count * ny * nx);
-    const fields = Array.from({ length: this.count }, (_, f) => values.subarray(f * ny * nx, (f + 1) * ny * nx));
-    return { tensor: torch.keep(torch.fromTypedArray(values, [1, this.count, ny, nx])), fields };
+    const values = new Float32Array(batch * this.count * ny * nx);
+    const field = (i: number) => values.subarray(i * ny * nx, (i + 1) * ny * nx);
+    const rows = Array.from({ length: batch }, (_, b) =>
+      Array.from({ length: this.count }, (_, f) => field(b * this.count + f)),
+    );
+    return { tensor: torch.keep(torch.fromTypedArray(values, [batch, this.count, ny, nx])), rows };
   }
 
   dispose(): void {

@@ -74,10 +74,24 @@ describe("scoreForecast", () => {
     const truth = fileOutput(paths[1]!);
     const variables = inventedInfo().features;
     const leadTimes = times.map((time) => time - start);
-    await truth.open({ variables, grid, initialTimes: [start], leadTimes, provenance: {} });
+    await truth.open({
+      variables,
+      grid,
+      initialTimes: [start],
+      members: 1,
+      hasMembers: false,
+      leadTimes,
+      provenance: {},
+    });
     for (const [leadIndex, validTime] of times.entries()) {
       const read = await source.read({ time: validTime, variables: ["t2m", "msl"] });
-      await truth.write({ initialIndex: 0, leadIndex, validTime, fields: read.map((field) => field.values) });
+      await truth.write({
+        initialIndex: 0,
+        leadIndex,
+        memberIndex: 0,
+        validTime,
+        fields: read.map((field) => field.values),
+      });
     }
     await truth.close();
     writeFileSync(paths[2]!, JSON.stringify({ t2m: [...climatology.t2m], msl: [...climatology.msl] }));

@@ -1,6 +1,6 @@
 // Forecasts as gridded files, NetCDF-4 or Zarr by the ending of the name, with CF metadata (CF-1.10): one array per variable, one
 // chunk per field. One initial time gives (time, lat, lon); several give (forecast_reference_time, lead_time, lat, lon) with the valid
-// times as a two-dimensional coordinate. Not here: the formats themselves (io/).
+// times as a two-dimensional coordinate. Ensembles have the axis `ensemble` before the leads. Not here: the formats themselves (io/).
 
 import { extname } from "node:path";
 import { UsageError } from "../../core/errors.js";
@@ -71,7 +71,8 @@ class FileOutput implements ForecastOutput {
     this.#header = header;
     const writer = await this.#create({ Conventions: "CF-1.10", ...header.provenance });
     this.#writer = writer;
-    await writeTimes(writer, initialTimes, leadTimes);
+    await writeTimes(writer, header);
+    if (header.hasMembers) await writeMembers(writer, header.members);
     const axis = (name: string, standard: string, units: string, letter: string, values: Float64Array) =>
       writer.writeArray(
         {
@@ -87,12 +88,20 @@ class FileOutput implements ForecastOutput {
     await axis("lon", "longitude", "degrees_east", "X", grid.longitudes);
     const [ny, nx] = grid.shape;
     const single = initialTimes.length === 1;
+    const leads = single && !header.hasMembers ? null : leadTimes.length;
+    const axes: readonly (readonly [name: string, size: number | null, chunk: number])[] = [
+      ...(single ? [] : [["forecast_reference_time", initialTimes.length, 1] as const]),
+      ...(header.hasMembers ? [["ensemble", header.members, 1] as const] : []),
+      [single ? "time" : "lead_time", leads, 1],
+      ["lat", ny, ny],
+      ["lon", nx, nx],
+    ];
     for (const { name, units, longName, standardName } of variables) {
       await writer.declare({
         name,
-        dimensions: single ? ["time", "lat", "lon"] : ["forecast_reference_time", "lead_time", "lat", "lon"],
-        shape: single ? [null, ny, nx] : [null, leadTimes.length, ny, nx],
-        chunkShape: single ? [1, ny, nx] : [1, 1, ny, nx],
+        dimensions: axes.map(([axis]) => axis),
+        shape: axes.map(([, size]) => size),
+        chunkShape: axes.map(([, , chunk]) => chunk),
         dataType: "float32",
         attributes: {
           units,
@@ -104,12 +113,17 @@ class FileOutput implements ForecastOutput {
     }
   }
 
-  async write({ initialIndex, leadIndex, fields }: ForecastStep): Promise<void> {
+  async write({ initialIndex, memberIndex, leadIndex, fields }: ForecastStep): Promise<void> {
     const writer = this.#writer!;
-    const place = this.#header!.initialTimes.length === 1 ? [leadIndex, 0, 0] : [initialIndex, leadIndex, 0, 0];
-    await Promise.all(
-      this.#header!.variables.map((variable, v) => writer.writeChunk(variable.name, place, fields[v]!)),
-    );
+    const { initialTimes, hasMembers, variables } = this.#header!;
+    const place = [
+      ...(initialTimes.length === 1 ? [] : [initialIndex]),
+      ...(hasMembers ? [memberIndex] : []),
+      leadIndex,
+      0,
+      0,
+    ];
+    await Promise.all(variables.map((variable, v) => writer.writeChunk(variable.name, place, fields[v]!)));
   }
 
   async close(): Promise<string | undefined> {
@@ -121,11 +135,21 @@ class FileOutput implements ForecastOutput {
   }
 }
 
-async function writeTimes(
-  writer: ArrayWriter,
-  initialTimes: readonly number[],
-  leadTimes: readonly number[],
-): Promise<void> {
+/** CF-1.10 calls the members of an ensemble realizations. */
+async function writeMembers(writer: ArrayWriter, members: number): Promise<void> {
+  await writer.writeArray(
+    {
+      name: "ensemble",
+      dimensions: ["ensemble"],
+      shape: [members],
+      dataType: "int32",
+      attributes: { standard_name: "realization", long_name: "ensemble member; 0 is the control", units: "1" },
+    },
+    Int32Array.from({ length: members }, (_, member) => member),
+  );
+}
+
+async function writeTimes(writer: ArrayWriter, { initialTimes, leadTimes, hasMembers }: ForecastHeader): Promise<void> {
   const reference = { standard_name: "forecast_reference_time", long_name: "initial time of the forecast" };
   const period = { standard_name: "forecast_period", long_name: "time since the initial time" };
   const time = { standard_name: "time", long_name: "valid time" };
@@ -139,10 +163,9 @@ async function writeTimes(
   } as const;
   if (initialTimes.length === 1) {
     const attributes = { ...time, units: valid.units, calendar: valid.calendar, axis: "T" };
-    await writer.writeArray(
-      { name: "time", dimensions: ["time"], shape: [null], dataType: "int64", attributes },
-      valid.values,
-    );
+    // A plain forecast can be made longer by other tools.
+    const shape = [hasMembers ? leadTimes.length : null];
+    await writer.writeArray({ name: "time", dimensions: ["time"], shape, dataType: "int64", attributes }, valid.values);
     await writer.writeArray(
       {
         name: "forecast_reference_time",
@@ -153,7 +176,7 @@ async function writeTimes(
       },
       BigInt64Array.of(0n),
     );
-    await writer.writeArray({ ...leadSpec, dimensions: ["time"], shape: [null] }, leads.values);
+    await writer.writeArray({ ...leadSpec, dimensions: ["time"], shape }, leads.values);
     return;
   }
   const starts = cfTimeAxis(initialTimes, initialTimes[0]!);
@@ -161,7 +184,7 @@ async function writeTimes(
     {
       name: "forecast_reference_time",
       dimensions: ["forecast_reference_time"],
-      shape: [null],
+      shape: [initialTimes.length],
       dataType: "int64",
       attributes: { ...reference, units: starts.units, calendar: starts.calendar, axis: "T" },
     },
@@ -172,7 +195,7 @@ async function writeTimes(
     {
       name: "time",
       dimensions: ["forecast_reference_time", "lead_time"],
-      shape: [null, leadTimes.length],
+      shape: [initialTimes.length, leadTimes.length],
       dataType: "int64",
       attributes: { ...time, units: valid.units, calendar: valid.calendar },
     },

@@ -2,6 +2,7 @@
 // An output never holds a whole forecast. Not here: the rollout that feeds it (rollout.ts).
 
 import type { Grid } from "../../grid/grid.js";
+import type { WorkBlock, WorkUnit } from "../work-plan.js";
 
 /** A variable of a forecast. */
 export interface OutputVariable {
@@ -17,6 +18,10 @@ export interface ForecastHeader {
   readonly grid: Grid;
   /** Epoch seconds UTC, ascending. */
   readonly initialTimes: readonly number[];
+  /** Forecasts from each initial time; member 0 is the control. */
+  readonly members: number;
+  /** False for a plain forecast: its files have no ensemble axis. An ensemble of one has it. */
+  readonly hasMembers: boolean;
   /** Seconds after the initial time of each item, ascending; the first is 0, the initial condition. */
   readonly leadTimes: readonly number[];
   /** Where it comes from: model, version, source, command line. */
@@ -28,6 +33,8 @@ export interface ForecastStep {
   /** Place in `initialTimes` and `leadTimes`. */
   readonly initialIndex: number;
   readonly leadIndex: number;
+  /** 0 to `members` - 1. */
+  readonly memberIndex: number;
   /** Epoch seconds UTC. */
   readonly validTime: number;
   /** One (ny, nx) field per variable, physical units. Valid until the promise of `write` resolves. */
@@ -37,10 +44,25 @@ export interface ForecastStep {
 /** A consumer of forecasts. */
 export interface ForecastOutput {
   open(header: ForecastHeader): Promise<void>;
-  /** Takes a step; resolves when `fields` may be reused. Steps come in order; several may be under way. */
+  /**
+   * Takes a step; resolves when `fields` may be reused. The steps of one member of one date come in the order of their leads; those of
+   * other members and dates may come between them, and several may be under way.
+   */
   write(step: ForecastStep): Promise<void>;
   /** Finishes: only now does anything appear under its final name. Returns that name, where there is one. */
   close(): Promise<string | undefined>;
-  /** Gives up and leaves nothing behind. Safe to call at any time. */
+  /** Gives up and leaves nothing behind, except what a later call can go on from. Safe to call at any time. */
   abort(): Promise<void>;
+  /** For outputs that can be filled by several calls and processes, unit by unit. */
+  readonly units?: OutputUnits | undefined;
+}
+
+/** How an output is filled piece by piece. Asked after `open`. */
+export interface OutputUnits {
+  /** The smallest block that one process can write on its own; units of work are whole blocks. */
+  readonly block: WorkBlock;
+  /** Whether an earlier call, or another process, has finished a unit. */
+  isFinished(unit: WorkUnit): Promise<boolean>;
+  /** Every step of the unit has been written: puts it on the disk and notes that it is there. */
+  finish(unit: WorkUnit): Promise<void>;
 }

@@ -32,8 +32,10 @@ export interface NetcdfWriteOptions {
 interface Variable {
   readonly spec: ArraySpec;
   readonly dataset: Dataset;
-  /** Chunks written along a growing first axis; the elements before are all defined. */
+  /** Chunks along a growing first axis. */
   grown: number;
+  /** Chunks by their place in row-major order. HDF5 would read zeros where nothing was written: `close` fills the others. */
+  readonly written: BitSet;
 }
 
 const hdf5Types = { float32: "<f", float64: "<d", int32: "<i", int64: "<q" } as const;
@@ -89,9 +91,10 @@ export class NetcdfWriter implements ArrayWriter {
     if (problem !== undefined) throw new UsageError(problem);
     const isCoordinate = spec.dimensions.length === 1 && spec.dimensions[0] === spec.name;
     const growing = spec.shape[0] === null;
-    const shape = values ? wholeShape(spec, values) : spec.shape.map((size) => size ?? 0);
     const chunks = chunkShapeOf(spec);
-    const chunked = growing || spec.chunkShape !== undefined;
+    const isChunked = growing || spec.chunkShape !== undefined;
+    // What comes chunk by chunk has no elements yet: memory for all of them at once would be needed otherwise.
+    const shape = values ? wholeShape(spec, values) : spec.shape.map((size) => (isChunked ? 0 : (size ?? 0)));
     const elements = shape.reduce((product, size) => product * size, 1);
     const dataset = this.#guard(() => {
       const made = this.#file.create_dataset({
@@ -100,9 +103,10 @@ export class NetcdfWriter implements ArrayWriter {
         shape,
         dtype: hdf5Types[spec.dataType],
         // One-axis arrays are small: chunks of one element would cost far more than they hold.
-        ...(chunked ? { chunks: shape.length === 1 ? [512] : [...chunks], maxshape: [...spec.shape] } : {}),
-        ...(chunked && shape.length > 1 && this.#options.deflate ? { compression: this.#options.deflate } : {}),
+        ...(isChunked ? { chunks: shape.length === 1 ? [512] : [...chunks], maxshape: [...spec.shape] } : {}),
+        ...(isChunked && shape.length > 1 && this.#options.deflate ? { compression: this.#options.deflate } : {}),
       });
+      if (!values && isChunked) made.resize(spec.shape.map((size) => size ?? 0));
       if (isCoordinate) made.make_scale(spec.name);
       else for (const [axis, name] of spec.dimensions.entries()) made.attach_scale(axis, name);
       for (const [name, value] of Object.entries(spec.attributes ?? {})) setAttribute(made, name, value);
@@ -114,7 +118,9 @@ export class NetcdfWriter implements ArrayWriter {
       return made;
     });
     if (isCoordinate) this.#dimensions.set(spec.name, spec.shape[0] ?? null);
-    const variable = { spec, dataset, grown: growing && values ? shape[0]! : 0 };
+    const variable = { spec, dataset, grown: growing && values ? shape[0]! : 0, written: new BitSet() };
+    // Values that came with the declaration are all of them.
+    if (values || !isChunked) variable.written.all = true;
     this.#variables.set(spec.name, variable);
     return variable;
   }
@@ -168,26 +174,29 @@ export class NetcdfWriter implements ArrayWriter {
     if (!variable) throw new UsageError(`the array "${name}" was not declared`);
     const problem = chunkProblem(variable.spec, index, values);
     if (problem !== undefined) throw new UsageError(problem);
-    if (variable.spec.shape[0] === null) this.#grow(variable, index[0]! + 1, index[0]!);
+    if (variable.spec.shape[0] === null) this.#grow(variable, index[0]! + 1);
     this.#writeSlab(variable, index, values);
+    variable.written.add(this.#place(variable, index));
   }
 
-  // HDF5 would fill the chunks between with zeros; they must read as missing.
-  #grow(variable: Variable, chunkCount: number, skip?: number): void {
+  #grow(variable: Variable, chunkCount: number): void {
     if (chunkCount <= variable.grown) return;
     const { spec, dataset } = variable;
-    const chunks = chunkShapeOf(spec);
-    const rest = spec.shape.slice(1).map((size) => size ?? 0);
-    const first = variable.grown;
     variable.grown = chunkCount;
-    this.#guard(() => dataset.resize([chunkCount * chunks[0]!, ...rest]));
-    const whole = chunks.slice(1).every((size, axis) => size === rest[axis]);
-    const slab = missing(spec, chunks[0]! * rest.reduce((product, size) => product * size, 1));
-    for (let step = first; step < chunkCount; step++) {
-      if (step === skip && whole) continue;
-      const ranges = spec.shape.map((_, axis) => (axis === 0 ? [step * chunks[0]!, (step + 1) * chunks[0]!] : []));
-      this.#guard(() => dataset.write_slice(ranges as [number, number][], slab));
-    }
+    this.#guard(() =>
+      dataset.resize([chunkCount * chunkShapeOf(spec)[0]!, ...spec.shape.slice(1).map((size) => size ?? 0)]),
+    );
+  }
+
+  /** Chunks along each axis. */
+  #chunkCounts({ spec, grown }: Variable): number[] {
+    const chunks = chunkShapeOf(spec);
+    return spec.shape.map((size, axis) => (size === null ? grown : size / chunks[axis]!));
+  }
+
+  #place(variable: Variable, index: readonly number[]): number {
+    const counts = this.#chunkCounts(variable);
+    return index.reduce((place, i, axis) => place * counts[axis]! + i, 0);
   }
 
   #writeSlab(variable: Variable, index: readonly number[], values: ArrayValues): void {
@@ -198,7 +207,7 @@ export class NetcdfWriter implements ArrayWriter {
 
   async close(): Promise<string> {
     try {
-      this.#fillToLength();
+      this.#fill();
       this.#closed = true;
       this.#guard(() => {
         this.#file.flush();
@@ -212,8 +221,8 @@ export class NetcdfWriter implements ArrayWriter {
     return this.path;
   }
 
-  // Arrays on one growing axis share its length.
-  #fillToLength(): void {
+  // Arrays on one growing axis share its length; what was never written becomes missing.
+  #fill(): void {
     const length = (variable: Variable): number =>
       variable.grown * (variable.spec.shape.length === 1 ? 1 : chunkShapeOf(variable.spec)[0]!);
     const lengths = new Map<string, number>();
@@ -225,6 +234,28 @@ export class NetcdfWriter implements ArrayWriter {
     for (const variable of growing) {
       const wanted = lengths.get(variable.spec.dimensions[0]!)!;
       this.#grow(variable, Math.ceil(wanted / chunkShapeOf(variable.spec)[0]!));
+    }
+    for (const variable of this.#variables.values()) this.#fillChunks(variable);
+  }
+
+  #fillChunks(variable: Variable): void {
+    const { spec, written } = variable;
+    const counts = this.#chunkCounts(variable);
+    const total = counts.reduce((product, count) => product * count, 1);
+    if (written.all || written.size === total) return;
+    const nothing = missing(
+      spec,
+      chunkShapeOf(spec).reduce((product, size) => product * size, 1),
+    );
+    for (let place = 0; place < total; place++) {
+      if (written.has(place)) continue;
+      let rest = place;
+      const index = counts.toReversed().map((count) => {
+        const i = rest % count;
+        rest = (rest - i) / count;
+        return i;
+      });
+      this.#writeSlab(variable, index.reverse(), nothing);
     }
   }
 
@@ -264,6 +295,29 @@ function withHdf5Errors<T>(path: string, work: () => T): T {
     });
   } finally {
     Module.deactivate_throwing_error_handler();
+  }
+}
+
+/** A set of small whole numbers: one bit each, since a forecast has millions of chunks. */
+class BitSet {
+  /** Everything is in. */
+  all = false;
+  size = 0;
+  #bits = new Uint8Array(64);
+
+  has(n: number): boolean {
+    return this.all || ((this.#bits[n >> 3] ?? 0) & (1 << (n & 7))) !== 0;
+  }
+
+  add(n: number): void {
+    if (this.has(n)) return;
+    if (n >> 3 >= this.#bits.length) {
+      const larger = new Uint8Array(Math.max(2 * this.#bits.length, (n >> 3) + 1));
+      larger.set(this.#bits);
+      this.#bits = larger;
+    }
+    this.#bits[n >> 3]! |= 1 << (n & 7);
+    this.size++;
   }
 }
 
