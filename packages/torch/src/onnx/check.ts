@@ -21,8 +21,13 @@ export interface OnnxAgreement {
 type Runtime = typeof import("onnxruntime-node");
 type InferenceSession = Awaited<ReturnType<Runtime["InferenceSession"]["create"]>>;
 
-/** @throws TorchError `ERR_TORCH_ONNX` when onnxruntime-node is not installed or does not load */
-export async function loadOnnxRuntime(): Promise<{ runtime: Runtime; version: string }> {
+/**
+ * @param purpose what it is needed for: "to run an ONNX file"
+ * @throws TorchError `ERR_TORCH_ONNX_RUNTIME` when onnxruntime-node is not installed or does not load
+ */
+export async function loadOnnxRuntime(
+  purpose = "to check an ONNX export",
+): Promise<{ runtime: Runtime; version: string }> {
   try {
     const require = createRequire(import.meta.url);
     const { version } = require("onnxruntime-node/package.json") as { version: string };
@@ -30,7 +35,7 @@ export async function loadOnnxRuntime(): Promise<{ runtime: Runtime; version: st
     return { runtime: loaded.default ?? loaded, version };
   } catch (cause) {
     throw new TorchError(
-      "an ONNX export is checked by ONNX Runtime, and the package onnxruntime-node is not here; install it: npm install onnxruntime-node --ignore-scripts",
+      `ONNX Runtime is needed ${purpose}, and the package onnxruntime-node is not here; install it: npm install onnxruntime-node --ignore-scripts`,
       { code: "ERR_TORCH_ONNX_RUNTIME", cause },
     );
   }
@@ -80,10 +85,15 @@ export async function compareWithOnnxRuntime(
   return { maxDifference, maxRelativeDifference, batchSizes, onnxruntime: version };
 }
 
-async function openSession(runtime: Runtime, model: string | Uint8Array): Promise<InferenceSession> {
+/** @throws TorchError `ERR_TORCH_ONNX` when the file is no model, or has operators that ONNX Runtime does not know */
+export async function openSession(
+  runtime: Runtime,
+  model: string | Uint8Array,
+  options: Parameters<Runtime["InferenceSession"]["create"]>[1] = {},
+): Promise<InferenceSession> {
   try {
     // Level 4 keeps its messages off the terminal; what matters comes as an error.
-    return await runtime.InferenceSession.create(model as string, { logSeverityLevel: 4 });
+    return await runtime.InferenceSession.create(model as string, { logSeverityLevel: 4, ...options });
   } catch (cause) {
     throw new TorchError(`ONNX Runtime refuses the model: ${cause instanceof Error ? cause.message : String(cause)}`, {
       code: "ERR_TORCH_ONNX",
@@ -109,7 +119,8 @@ function difference(
   return [absolute, largest === 0 ? absolute : absolute / largest];
 }
 
-function typeOf(dtype: DType): "float32" | "float64" | "int64" | "int32" | "bool" {
+/** ONNX Runtime's name of an element type. @throws TorchError for one that is not given to it */
+export function typeOf(dtype: DType): "float32" | "float64" | "int64" | "int32" | "bool" {
   if (dtype === "float32" || dtype === "float64" || dtype === "int64" || dtype === "int32" || dtype === "bool")
     return dtype;
   throw new TorchError(`an input of type ${dtype} cannot be given to ONNX Runtime here`, { code: "ERR_TORCH_ONNX" });
