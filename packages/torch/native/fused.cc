@@ -11,18 +11,6 @@
 
 namespace {
 
-// What this processor runs best.
-const foehn::RowFunctions& row_functions() {
-#if defined(__x86_64__)
-  static const foehn::RowFunctions& chosen = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") ? foehn::rows_avx512
-                                             : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")       ? foehn::rows_avx2
-                                                                                                                     : foehn::rows_any;
-  return chosen;
-#else
-  return foehn::rows_any;
-#endif
-}
-
 // Where output cell i of `size` reads from `from` cells: PyTorch's area_pixel_compute_source_index, without a given scale.
 struct Axis {
   std::vector<int32_t> low, high;
@@ -72,7 +60,7 @@ at::Tensor add_upsampled(const foehn::Optional<at::Tensor>& given, at::TensorLis
     all.push_back({map.contiguous(at::MemoryFormat::ChannelsLast), Axis(map.size(2), height, align_corners), Axis(map.size(3), width, align_corners)});
     cells += rounded(map.size(3) * channels);
   }
-  const auto& loops = row_functions();
+  const auto& loops = foehn::row_functions();
   auto out = at::empty(sizes, maps[0].options().memory_format(at::MemoryFormat::ChannelsLast));
   const auto* from = own.defined() ? reinterpret_cast<const uint16_t*>(own.data_ptr()) : nullptr;
   auto* to = reinterpret_cast<uint16_t*>(out.data_ptr());

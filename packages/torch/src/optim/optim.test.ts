@@ -169,6 +169,39 @@ describe("optimizers", () => {
     expect(a.grad).toBeNull();
   });
 
+  it.each([
+    ["AdamW", { weightDecay: 0.1 }],
+    ["AdamW", { weightDecay: 0.1, maximize: true, betas: [0.8, 0.99] as const, eps: 1e-6 }],
+    ["Adam", { weightDecay: 0.1 }],
+    ["Adam", {}],
+  ] as const)("%s in one float32 pass takes the steps of the float64 operators (%j)", (name, settings) => {
+    const shapes = [[3], [70_001], [6, 4, 5, 3], [2, 3, 4, 5]];
+    const run = (dtype: "float32" | "float64") => {
+      torch.manualSeed(4);
+      const parameters = shapes.map((shape, i) => {
+        const start = torch.randn(shape).to(dtype);
+        return new nn.Parameter(i === 2 ? start.contiguous({ memoryFormat: "channels_last" }) : start);
+      });
+      // A parameter with gaps in memory is not for the one pass.
+      if (name === "Adam")
+        parameters.push(
+          new nn.Parameter(torch.aten("slice.Tensor", torch.randn([8, 6]).to(dtype), 1, 0, 6, 2) as Tensor),
+        );
+      const optimizer = new optim[name](parameters, { lr: 0.01, ...settings });
+      for (let i = 0; i < 4; i++) {
+        for (const parameter of parameters) {
+          const gradient = torch.randn([...parameter.shape]).to(dtype);
+          // The last one gets gradients in another order than its own.
+          parameter.grad = parameter.ndim === 4 ? gradient.contiguous({ memoryFormat: "channels_last" }) : gradient;
+        }
+        optimizer.step();
+      }
+      return parameters.map((parameter) => [...(parameter.detach().to("float64").toTypedArray() as Float64Array)]);
+    };
+    const [low, high] = [run("float32"), run("float64")];
+    for (const [i, values] of low.entries()) expectClose(values, high[i]!, 2e-6);
+  });
+
   it("steps parameters in channels-last layout as it does contiguous ones", () => {
     const run = (memoryFormat: "contiguous" | "channels_last") => {
       torch.manualSeed(3);

@@ -71,7 +71,9 @@ describe("fuseForInference", () => {
     using graph = bf16(() => torch.trace(net, x));
     const fusions = torch.fuseForInference(graph);
     expect(fusions).toMatchObject({ batchNorms: 3, upsamplings: 2 });
-    if (torch.version().mkldnn) expect(fusions).toMatchObject({ packedConvolutions: 2, relus: 2 });
+    // oneDNN has bfloat16 convolutions from AVX-512 on; elsewhere they stay ATen's.
+    if (torch.version().mkldnn && torch.cpuCapabilities().avx512)
+      expect(fusions).toMatchObject({ packedConvolutions: 2, relus: 2 });
     const names = graph.nodes.map((node) => node.operator);
     expect(names).not.toContain("aten::batch_norm");
     expect(names.filter((name) => name === "foehn::add_upsampled")).toHaveLength(1);
