@@ -2,17 +2,17 @@
 // its fields, and reads one field as one block. Curvilinear and unstructured grids are refused with their name.
 
 import { DataError } from "../core/errors.js";
-import { formatTimeShort } from "../core/time.js";
 import { describeGrid, type NormalisedAxes, normaliseAxes, reorderField, sameGrid } from "../grid/grid.js";
 import { type LabelledArray, textAttribute } from "../io/labelled-arrays.js";
 import { continuousLongitudes } from "../io/longitudes.js";
 import { unpackFloat32 } from "../io/netcdf/unpack.js";
-import { sameUnits } from "../variables/units.js";
 import { type Axis, axisKind, baseName, readAxis } from "./cf-axes.js";
 import { describeCf } from "./cf-names.js";
-import { type FieldSeries, indexedSource } from "./indexed-source.js";
+import { CfSeries, type Entry, noRun, type Place } from "./cf-series.js";
+import { indexedSource } from "./indexed-source.js";
 import { listShort } from "./resolve.js";
-import type { Source } from "./source.js";
+import type { Source, VariableInfo } from "./source.js";
+import { type TimeTable, timeTable } from "./time-table.js";
 
 /** A file or store of labelled arrays. */
 export interface CfFile {
@@ -25,23 +25,10 @@ export interface CfFile {
 export interface CfSourceOptions {
   /** Ensemble member, as the member coordinate counts; needed when the files hold several. */
   readonly member?: number;
-}
-
-/** Where a field is: a block of one array. */
-interface Entry {
-  readonly place: Place;
-  readonly start: readonly number[];
-  readonly file: string;
-}
-
-/** What all fields of one array share. */
-interface Place {
-  readonly array: LabelledArray;
-  readonly count: readonly number[];
-  readonly axes: NormalisedAxes;
-  readonly rawShape: readonly [ny: number, nx: number];
-  /** The longitude dimension comes before the latitude dimension. */
-  readonly transposed: boolean;
+  /** Initial time (epoch seconds) of the only forecast to take, for files that hold several. */
+  readonly run?: number;
+  /** True when reading waits for a network: the fields of a request are then read at the same time. */
+  readonly concurrent?: boolean;
 }
 
 /**
@@ -54,7 +41,8 @@ export async function cfSource(
   options: CfSourceOptions = {},
 ): Promise<Source> {
   const label = `${format} ${files[0]!.path}${files.length > 1 ? ` and ${files.length - 1} more` : ""}`;
-  const series = new Map<string, FieldSeries<Entry>>();
+  const series = new Map<string, CfSeries>();
+  const runs = new Set<number>();
   const skipped = new Map<string, string>();
   const notes = new Set<string>();
   let common: { axes: NormalisedAxes; from: string } | undefined;
@@ -67,6 +55,8 @@ export async function cfSource(
         skipped.set(baseName(array.name), fields);
         continue;
       }
+      for (const run of fields.table?.runs ?? []) runs.add(run);
+      if (options.run !== undefined && fields.table?.runs && !fields.table.runs.includes(options.run)) continue;
       const from = `${file.path}, variable ${array.name}`;
       common ??= { axes: fields.place.axes, from };
       if (!sameGrid(common.axes.grid, fields.place.axes.grid)) {
@@ -75,18 +65,23 @@ export async function cfSource(
           { where: from, hint: "open the files of one grid, or interpolate them to a common grid" },
         );
       }
-      for (const { info, time, start } of fields.list)
-        addField(series, info, time, { place: fields.place, start, file: file.path });
+      for (const { info, start } of fields.list) {
+        const known = series.get(info.name) ?? new CfSeries(info, options.run);
+        series.set(info.name, known);
+        known.add({ ...fields, start, file: file.path }, info);
+      }
     }
     for (const note of axes.notes) notes.add(note);
   }
+  if (options.run !== undefined && !runs.has(options.run)) throw noRun(options.run, [...runs], label);
   if (!common) throw nothingFound(label, files, skipped);
   return indexedSource({
     label: notes.size > 0 ? `${label} (${[...notes].join("; ")})` : label,
     grid: common.axes.grid,
-    series,
+    series: new Map([...series].map(([name, byTime]) => [name, { info: byTime.info, byTime }])),
     skipped,
     read: readField,
+    concurrent: options.concurrent ?? false,
     close: () => {
       for (const file of files) file.close();
     },
@@ -110,6 +105,7 @@ class AxisTable {
   readonly #axes = new Map<string, Promise<Axis>>();
   readonly #named = new Map<string, LabelledArray>();
   readonly #grids = new Map<string, NormalisedAxes>();
+  readonly #tables = new Map<string, TimeTable>();
   readonly #auxiliary = new Set<string>();
   readonly notes = new Set<string>();
 
@@ -157,6 +153,13 @@ class AxisTable {
     return axis;
   }
 
+  /** The times along a pair of dimensions, shared by all variables on them. */
+  table(key: string, base: ArrayLike<number>, leads: ArrayLike<number> | undefined): TimeTable {
+    const known = this.#tables.get(key) ?? timeTable(base, leads, this.file.path);
+    this.#tables.set(key, known);
+    return known;
+  }
+
   /** The grid of a pair of dimensions, shared by all variables on it. */
   grid(key: string, latitudes: Float64Array, longitudes: Float64Array): NormalisedAxes {
     const known = this.#grids.get(key) ?? normaliseAxes(latitudes, continuousLongitudes(longitudes));
@@ -165,9 +168,14 @@ class AxisTable {
   }
 }
 
+/** The fields of an array: one series for each level. */
 interface Fields {
   readonly place: Place;
-  readonly list: { info: ReturnType<typeof describeCf>; time: number; start: number[] }[];
+  /** Undefined for fields without a time. */
+  readonly table: TimeTable | undefined;
+  readonly timeAxis: number;
+  readonly leadAxis: number;
+  readonly list: { readonly info: VariableInfo; readonly start: readonly number[] }[];
 }
 
 /** All fields of an array, or the reason why it has none. */
@@ -207,57 +215,29 @@ async function fieldsOf(array: LabelledArray, table: AxisTable, options: CfSourc
     rawShape: [latitudes.length, longitudes.length],
     transposed: column < row,
   };
-  const list: Fields["list"] = [];
+  const list: { info: VariableInfo; start: number[] }[] = [];
   const along = (axis: number) => Array.from({ length: axis < 0 ? 1 : array.shape[axis]! }, (_, i) => i);
   const pressureOf = (p: number) => (pressure < 0 ? scalar("pressure") : axes[pressure]!.values[p]);
   const levelOf = (l: number) => (level < 0 || array.shape[level]! < 2 ? undefined : axes[level]!.values[l]);
   for (const p of along(pressure)) {
     for (const l of along(level)) {
-      const info = describeCf(array, pressureOf(p), levelOf(l));
-      for (const t of along(time)) {
-        for (const s of along(lead)) {
-          const block = [...start];
-          if (pressure >= 0) block[pressure] = p;
-          if (level >= 0) block[level] = l;
-          if (time >= 0) block[time] = t;
-          if (lead >= 0) block[lead] = s;
-          const base = time < 0 ? scalar("time") : axes[time]!.values[t];
-          const ahead = lead < 0 ? 0 : axes[lead]!.values[s]!;
-          list.push({ info, time: base === undefined ? Number.NaN : base + ahead, start: block });
-        }
-      }
+      const block = [...start];
+      if (pressure >= 0) block[pressure] = p;
+      if (level >= 0) block[level] = l;
+      list.push({ info: describeCf(array, pressureOf(p), levelOf(l)), start: block });
     }
   }
-  return { place, list };
-}
-
-function addField(
-  all: Map<string, FieldSeries<Entry>>,
-  info: ReturnType<typeof describeCf>,
-  time: number,
-  entry: Entry,
-): void {
-  const known = all.get(info.name);
-  if (!known) {
-    all.set(info.name, { info, byTime: new Map([[time, entry]]) });
-    return;
-  }
-  if (!sameUnits(known.info.units, info.units)) {
-    throw new DataError(`variable ${info.name} comes in two units, "${known.info.units}" and "${info.units}"`, {
-      where: entry.file,
-      hint: "open the files apart",
-    });
-  }
-  const other = known.byTime.get(time);
-  if (other) {
-    // Every monthly file may repeat a field that does not change.
-    if (Number.isNaN(time)) return;
-    throw new DataError(`two fields give ${info.name} at ${formatTimeShort(time)}`, {
-      where: `${other.file}, variable ${other.place.array.name}; ${entry.file}, variable ${entry.place.array.name}`,
-      hint: "files overlap, or several forecasts verify at one time: open them apart",
-    });
-  }
-  known.byTime.set(time, entry);
+  const one = scalar("time");
+  const base = time >= 0 ? axes[time]!.values : one === undefined ? undefined : [one];
+  const names = `${time < 0 ? one : array.dimensions[time]} ${lead < 0 ? "" : array.dimensions[lead]}`;
+  const leads = lead < 0 ? undefined : axes[lead]!.values;
+  return {
+    place,
+    table: base && table.table(names, base, leads),
+    timeAxis: time,
+    leadAxis: lead,
+    list,
+  };
 }
 
 function nothingFound(label: string, files: readonly CfFile[], skipped: ReadonlyMap<string, string>): DataError {

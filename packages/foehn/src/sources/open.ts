@@ -17,6 +17,8 @@ export interface OpenSourceOptions {
   readonly cwd?: string;
   /** Ensemble member, for files that hold several. */
   readonly member?: number;
+  /** Initial time (epoch seconds) of the only forecast to take, for NetCDF and Zarr that hold several. */
+  readonly run?: number;
   /** Keeps only the GRIB fields for which this is true. */
   readonly select?: GribSourceOptions["select"];
 }
@@ -58,13 +60,14 @@ export async function openSource(spec: string | readonly string[], options: Open
   const [kind, files] = [...kinds][0]!;
   const member = options.member === undefined ? {} : { member: options.member };
   const chosen = options.select === undefined ? member : { ...member, select: options.select };
+  const forecast = options.run === undefined ? member : { ...member, run: options.run };
   switch (kind) {
     case "grib":
       return (await import("./grib-source.js")).gribSource(files, chosen);
     case "netcdf":
-      return (await import("./netcdf-source.js")).netcdfSource(files, member);
+      return (await import("./netcdf-source.js")).netcdfSource(files, forecast);
     case "zarr":
-      return (await import("./zarr-source.js")).zarrSource(files, member);
+      return (await import("./zarr-source.js")).zarrSource(files, forecast);
     default:
       return kind satisfies never;
   }
