@@ -97,7 +97,9 @@ describe("forecasts as a source", () => {
     await source.close();
     await writeForecasts("same/a.zarr", [0]);
     await writeForecasts("same/b.zarr", [0]);
-    expect(await failure(openSource("same/*.zarr", { cwd: folder }))).toMatch(/two fields give t2m at 2019-03-01 00:00/);
+    expect(await failure(openSource("same/*.zarr", { cwd: folder }))).toMatch(
+      /two fields give t2m at 2019-03-01 00:00/,
+    );
   });
 
   it("refuses a run where the data have none", async () => {
@@ -127,7 +129,9 @@ describe("timeTable", () => {
     const table = timeTable([30, 10, 20], undefined, "x");
     expect(table.times).toEqual([10, 20, 30]);
     expect([10, 20, 30, 15].map((t) => table.find(t)?.[0])).toEqual([1, 2, 0, undefined]);
-    expect(() => timeTable([0, 86400 * 1e4, 0], undefined, "x")).toThrow(/a time axis has 0 h twice, at positions 0 and 2/);
+    expect(() => timeTable([0, 86400 * 1e4, 0], undefined, "x")).toThrow(
+      /a time axis has 0 h twice, at positions 0 and 2/,
+    );
     const ahead = timeTable([100], [0, 50], "x");
     expect(ahead.times).toEqual([100, 150]);
     expect(ahead.find(150)).toEqual([0, 1]);
