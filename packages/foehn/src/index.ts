@@ -47,8 +47,14 @@ export { Inference } from "./forecast/inference.js";
 export type { ForecastOutput } from "./forecast/outputs/output.js";
 export type { TimeLoop, TimeLoopStep } from "./forecast/time-loop.js";
 // Grids
+export { type AnyGrid, describeAnyGrid, placesOf } from "./grid/any-grid.js";
+export { gaussianGrid, gaussianLatitudes, octahedralGrid, reducedGaussianGrid } from "./grid/gaussian.js";
 export { areaWeights } from "./grid/geometry.js";
 export { type Grid, latLonGrid, regularGrid } from "./grid/grid.js";
+export { namedGrid } from "./grid/json.js";
+export { pointsGrid } from "./grid/points-grid.js";
+export { curvilinearGrid } from "./grid/projected-grid.js";
+export { type Regridder, type RegridMethod, type RegridOptions, regridder } from "./grid/regrid/regridder.js";
 // Packages
 export { type ModelPackage, openPackage } from "./hub/model-package.js";
 export { packageRun } from "./hub/package-run.js";

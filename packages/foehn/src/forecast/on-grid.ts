@@ -11,6 +11,6 @@ export function onGrid(from: Grid, to: Grid, tolerance = 1e-4): Selection {
   if (take) return take;
   throw new DataError("the data are not on the model's grid", {
     where: `data: ${describeGrid(from)}\n       model: ${describeGrid(to)}`,
-    hint: "give data on the model's grid or on one that contains all of its points, or interpolate: --regrid bilinear (in code: regrid: { method: \"bilinear\" })",
+    hint: 'give data on the model\'s grid or on one that contains all of its points, or interpolate: --regrid bilinear (in code: regrid: { method: "bilinear" })',
   });
 }
