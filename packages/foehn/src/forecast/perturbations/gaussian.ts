@@ -9,7 +9,7 @@ export function gaussianField(): NoiseField {
     description: "gaussian",
     on:
       ({ shape: [ny, nx] }) =>
-      (random) =>
-        torch.fromTypedArray(random.normals(ny * nx), [ny, nx]),
+      (streams) =>
+        torch.stack(streams.map((random) => torch.fromTypedArray(random.normals(ny * nx), [ny, nx]))),
   };
 }

@@ -19,8 +19,8 @@ import { type RandomStream, randomStream } from "./philox.js";
 export interface NoiseField {
   /** For people: `correlated, reddening 2`. */
   readonly description: string;
-  /** Prepares what depends on the grid; the function then makes a field (ny, nx) of unit scale from a stream, on the CPU. */
-  on(grid: Grid): (random: RandomStream) => Tensor;
+  /** Prepares what depends on the grid; the function then makes a field from each stream: (streams, ny, nx), float32, on the CPU. */
+  on(grid: Grid): (streams: readonly RandomStream[]) => Tensor;
 }
 
 /** Which noise, how strong, from which seed. */
@@ -28,12 +28,15 @@ export interface NoiseOptions extends Strength {
   readonly seed: number;
 }
 
+/** Keeps memory small beside the states themselves. */
+const fieldsAtOnce = 32;
+
 /** Adds noise of a kind to every member but the control. */
 export class NoisePerturbation implements Perturbation {
   readonly description: string;
   readonly #field: NoiseField;
   readonly #options: NoiseOptions;
-  #prepared: { readonly grid: Grid; readonly draw: (random: RandomStream) => Tensor } | undefined;
+  #prepared: { readonly grid: Grid; readonly draw: ReturnType<NoiseField["on"]> } | undefined;
 
   constructor(field: NoiseField, options: NoiseOptions) {
     this.#field = field;
@@ -45,6 +48,7 @@ export class NoisePerturbation implements Perturbation {
 
   async perturb(x: Tensor, rows: readonly PerturbationRow[], context: PerturbationContext): Promise<Tensor> {
     const chosen = scaledChannels(this.#options, context);
+    const { seed } = this.#options;
     const { grid } = context.loop;
     if (this.#prepared?.grid !== grid) this.#prepared = { grid, draw: this.#field.on(grid) };
     const { draw } = this.#prepared;
@@ -53,18 +57,19 @@ export class NoisePerturbation implements Perturbation {
       for (const [r, { time, member }] of rows.entries()) {
         context.signal?.throwIfAborted();
         if (member === 0) continue;
-        for (const { name, index, scale } of chosen) {
+        for (let first = 0; first < chosen.length; first += fieldsAtOnce) {
+          const some = chosen.slice(first, first + fieldsAtOnce);
           torch.inferenceMode(() =>
             torch.scope(() => {
-              const noise = draw(randomStream({ seed: this.#options.seed, time, member, name })).mul(scale);
-              // (history, ny, nx)
-              const before = x.select(0, r).select(1, index);
-              const noisy = before.add(noise.to(x.device));
-              const floor = isNeverNegative(name) ? before.clamp({ max: 0 }) : undefined;
-              result
-                .select(0, r)
-                .select(1, index)
-                .copy_(floor ? noisy.maximum(floor) : noisy);
+              const fields = draw(some.map(({ name }) => randomStream({ seed, time, member, name })));
+              for (const [i, { name, index, scale }] of some.entries()) {
+                // (history, ny, nx)
+                const before = x.select(0, r).select(1, index);
+                const noisy = before.add(fields.select(0, i).mul(scale).to(x.device));
+                const floor = isNeverNegative(name) ? before.clamp({ max: 0 }) : undefined;
+                const target = result.select(0, r).select(1, index);
+                target.copy_(floor ? noisy.maximum(floor) : noisy);
+              }
             }),
           );
         }
