@@ -14,6 +14,7 @@ import { type DataSpec, withData } from "./open-data.js";
 import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
 import { type FileOutputOptions, fileOutput } from "./outputs/file-output.js";
 import type { ForecastOutput, OutputVariable } from "./outputs/output.js";
+import { channelStds, type Perturbation } from "./perturbations/perturbation.js";
 import { runForecast } from "./rollout.js";
 
 /** What every use of a package on data takes: a forecast, a score. */
@@ -45,6 +46,8 @@ export interface ForecastOptions extends RunOptions, FileOutputOptions {
   readonly members?: number | undefined;
   /** Forecasts that the model computes at once. Default 1. */
   readonly batchSize?: number | undefined;
+  /** Makes the members differ. Default: nothing does. */
+  readonly perturbation?: Perturbation | undefined;
   /** A name ending in .zarr or .nc, or outputs of one's own. */
   readonly output: string | readonly ForecastOutput[];
 }
@@ -94,6 +97,8 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       outputs,
       members: options.members,
       batchSize: options.batchSize,
+      perturbation: options.perturbation,
+      channelStds: channelStds(loop.inChannelNames, info, pkg.manifest.normalisation !== undefined),
       provenance: forecastProvenance(pkg, source, loop, options),
       signal: options.signal,
       progress,

@@ -9,6 +9,7 @@ import { type Progress, silentProgress } from "../core/progress.js";
 import { formatDuration, formatTimeShort } from "../core/time.js";
 import { readHistory, type StateReader } from "./initial-state.js";
 import type { ForecastHeader, ForecastOutput, OutputVariable } from "./outputs/output.js";
+import type { Perturbation } from "./perturbations/perturbation.js";
 import type { TimeLoop } from "./time-loop.js";
 import { commonBlock, inGroups, shardOf, unitRows, type WorkRow, type WorkUnit, workUnits } from "./work-plan.js";
 
@@ -28,6 +29,10 @@ export interface RolloutOptions {
   readonly members?: number | undefined;
   /** Forecasts that the model computes at once: members, then dates. It does not change what comes out. Default 1. */
   readonly batchSize?: number | undefined;
+  /** Makes the members differ. Default: nothing does. */
+  readonly perturbation?: Perturbation | undefined;
+  /** For it: the standard deviation of each of the loop's `inChannelNames`; see perturbations/perturbation.ts. */
+  readonly channelStds?: readonly number[] | undefined;
   /** This process does part `shard` (from 0) of `nShards` of the work. Default: all of it. */
   readonly shard?: number | undefined;
   readonly nShards?: number | undefined;
@@ -139,7 +144,7 @@ async function runCall(
   const { loop, steps, outputs, signal, progress = silentProgress } = options;
   const starts = call.map((row) => options.initialTimes[row.initialIndex]!);
   throwIfInterrupted(signal, "the forecast");
-  const x = await initialStates(options, starts);
+  const x = await perturbedStates(options, call, starts);
   let leadIndex = 0;
   try {
     for await (const { output } of loop.run(starts[0]!, x)) {
@@ -160,6 +165,23 @@ async function runCall(
       if (leadIndex === steps) break;
       leadIndex++;
     }
+  } finally {
+    x.dispose();
+  }
+}
+
+async function perturbedStates(
+  options: RolloutOptions,
+  call: readonly WorkRow[],
+  starts: readonly number[],
+): Promise<Tensor> {
+  const { loop, reader, perturbation, channelStds = loop.inChannelNames.map(() => Number.NaN), signal } = options;
+  const x = await initialStates(options, starts);
+  if (perturbation === undefined) return x;
+  const rows = call.map(({ memberIndex }, r) => ({ time: starts[r]!, member: memberIndex }));
+  const readState = (time: number) => readHistory(reader, time, loop);
+  try {
+    return torch.keep(await perturbation.perturb(x, rows, { loop, channelStds, readState, signal }));
   } finally {
     x.dispose();
   }

@@ -31,7 +31,7 @@ export interface BredVectorOptions extends NoiseOptions {
 /** Adds bred vectors; their size, as RMS over the channels in standard deviations, is the amplitude. */
 export class BredVectors implements Perturbation {
   readonly description: string;
-  readonly #options: Required<Omit<BredVectorOptions, "channels">> & Pick<BredVectorOptions, "channels">;
+  readonly #options: BredVectorOptions & { readonly cycles: number };
 
   constructor(options: BredVectorOptions) {
     const { cycles = 20, around = "fixed", norm = "global", centred = false } = options;
