@@ -71,6 +71,18 @@ export class StorageError extends FoehnError {
   readonly exitCode = 1;
 }
 
+/** A server could not be reached, refused, or sent something else than it said. `status` is what it answered, if it did. */
+export class NetworkError extends FoehnError {
+  readonly code = "network";
+  readonly exitCode = 1;
+  readonly status?: number;
+
+  constructor(message: string, options: ErrorOptions & { readonly status?: number | undefined } = {}) {
+    super(message, options);
+    if (options.status !== undefined) this.status = options.status;
+  }
+}
+
 /** Something would run code, or use files, that nobody vouched for. */
 export class TrustError extends FoehnError {
   readonly code = "not-trusted";

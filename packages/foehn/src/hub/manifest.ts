@@ -8,6 +8,7 @@ import { loadConfig } from "../core/config.js";
 import { parseDuration, parseTime } from "../core/time.js";
 import { forcingSpecSchema } from "../datasets/forcings.js";
 import { gridJsonSchema } from "../grid/json.js";
+import { isInside } from "../io/remote/object-path.js";
 import { strategies } from "../training/strategies/registry.js";
 import { roles } from "../variables/roles.js";
 
@@ -178,10 +179,4 @@ function tryDuration(value: string | number): number {
   } catch {
     return Number.NaN;
   }
-}
-
-/** True for a relative path of plain names: nothing that could leave the folder, on any system. */
-export function isInside(path: string): boolean {
-  if (path === "" || path.includes("\\") || path.includes("\0") || /^[A-Za-z]:/.test(path)) return false;
-  return path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 }
