@@ -27,6 +27,7 @@ export {
   InterruptedError,
   isFoehnError,
   ModelError,
+  NetworkError,
   NumericalError,
   StorageError,
   TrustError,
@@ -59,6 +60,15 @@ export { type Regridder, type RegridMethod, type RegridOptions, regridder } from
 export { type ModelPackage, openPackage } from "./hub/model-package.js";
 export { packageRun } from "./hub/package-run.js";
 export { writePackage } from "./hub/write-package.js";
+// Files anywhere
+export { fetchWithRetry, type HttpOptions, isNotFound } from "./io/remote/http.js";
+export {
+  type ObjectInfo,
+  type ObjectStore,
+  type ObjectStoreOptions,
+  type ObjectStream,
+  openObjectStore,
+} from "./io/remote/object-store.js";
 // Models
 export { type CheckOptions, type CheckOutcome, checkNetwork } from "./models/conformance/check-network.js";
 export { GraphNetwork } from "./models/graph-network.js";
