@@ -99,6 +99,11 @@ export function parseDuration(text: string | number): number {
   };
   const negative = text.trim().startsWith("-");
   const rest = text.trim().slice(negative ? 1 : 0);
+  const clock = /^(\d{1,3}):([0-5]\d):([0-5]\d)$/.exec(rest); // as Python prints a timedelta
+  if (clock) {
+    const [hours, minutes, seconds] = clock.slice(1).map(Number) as [number, number, number];
+    return (negative ? -1 : 1) * (hours * 3600 + minutes * 60 + seconds);
+  }
   if (/^\d+(\.\d+)?$/.test(rest)) return rest === "0" ? 0 : fail(" with a unit");
   // "1M" is a month to many tools and a minute to others: refused, as years are.
   if (/\d\s*(mo|y|Y|M$)/.test(rest) && !/T.*M$/.test(rest)) fail(" of fixed length (no months or years)");

@@ -36,11 +36,16 @@ const named: Readonly<Record<string, () => Grid>> = {
   s2s: () => regularGrid({ lat0: 90, dlat: 1, ny: 181, lon0: 0, dlon: 1, nx: 360 }),
 };
 
+/** The well-known names. */
+export function gridNames(): string[] {
+  return Object.keys(named);
+}
+
 /** The grid of a well-known name. @throws ConfigError for an unknown name */
 export function namedGrid(name: string): Grid {
   const make = Object.hasOwn(named, name) ? named[name] : undefined;
   if (!make) {
-    const names = Object.keys(named);
+    const names = gridNames();
     throw new ConfigError(`unknown grid name "${name}"`, {
       hint: `${didYouMean(name, names)} Known names: ${names.join(", ")}.`.trim(),
     });

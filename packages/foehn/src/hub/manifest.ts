@@ -1,16 +1,20 @@
 // metadata.json, version 1: everything a package says about itself. It keeps the keys of earth2mip's `schema.Model` (entrypoint,
 // architecture, n_history, grid, in_channels_names, out_channels_names, time_step) and adds what makes a package complete and
 // checkable. One schema serves writing, reading and messages. Only the channels and the architecture must be there, so a persistence
-// package is a few lines by hand. Not here: the other files of a package (write-package.ts) and what the keys become (contents.ts).
+// package is a few lines by hand; an entrypoint brings its own channels. Older spellings of the channels become names (channels.ts).
+// Not here: the other files of a package (write-package.ts) and what the keys become (contents.ts).
 
 import { z } from "zod";
 import { loadConfig } from "../core/config.js";
+import { didYouMean } from "../core/suggest.js";
 import { parseDuration, parseTime } from "../core/time.js";
 import { forcingSpecSchema } from "../datasets/forcings.js";
-import { gridJsonSchema } from "../grid/json.js";
+import { gridJsonSchema, gridNames } from "../grid/json.js";
 import { isInside } from "../io/remote/object-path.js";
 import { strategies } from "../training/strategies/registry.js";
+import { channelSet, channelSetNames } from "../variables/channel-sets.js";
 import { roles } from "../variables/roles.js";
+import { defaultChannelSet, resolveChannels } from "./channels.js";
 
 /** Name of the file in a package. */
 export const manifestName = "metadata.json";
@@ -40,9 +44,15 @@ const instant = z.string().refine((text) => {
 const numbersByName = z.record(z.string(), z.number());
 
 const entrypoint = z.strictObject({
-  name: z.string().describe('"module:function" that returns the model; brings code, so it needs trust'),
+  name: z
+    .string()
+    .default("")
+    .describe('"module:function" (package, { device, ...kwargs }) → TimeLoop; brings code, so it needs trust'),
   kwargs: z.record(z.string(), z.unknown()).default({}),
 });
+
+const names = z.array(z.string().min(1)).min(1);
+const positions = z.array(z.int().nonnegative()).min(1);
 
 const period = z.strictObject({ start: instant, end: instant });
 
@@ -74,18 +84,37 @@ export const manifestSchema = z
     version: z.string().default("0.0.0"),
     license: z.string().optional().describe("SPDX identifier of the weights' licence"),
     description: z.string().optional(),
-    entrypoint: entrypoint.optional(),
-    architecture_entrypoint: z.string().optional(),
-    architecture: z.string().default("").describe("name of a network that Foehn knows, such as halfunet"),
+    entrypoint: entrypoint.nullish(),
+    architecture_entrypoint: z
+      .string()
+      .nullish()
+      .describe(
+        '"module:function" (package, { pretrained, device }) → network or function; brings code, so it needs trust',
+      ),
+    architecture: z
+      .string()
+      .default("")
+      .describe(
+        'name of a network that Foehn knows, such as halfunet, or "onnx" or "torchscript" for a file in weights',
+      ),
     settings: z.record(z.string(), z.unknown()).default({}).describe("settings of the architecture"),
     plugins: z.array(z.string()).optional().describe("what brings the architecture or the strategy, if Foehn does not"),
     n_history: z.int().nonnegative().default(0).describe("past states besides the newest one"),
+    history_time_step: duration.optional().describe("between two of them; default: time_step"),
     grid: gridJsonSchema.default("720x1440"),
-    in_channels_names: z.array(z.string()).min(1).describe("the prognostic variables"),
-    out_channels_names: z
-      .array(z.string())
+    in_channels_names: names.optional().describe("the prognostic variables; needed unless an entrypoint brings them"),
+    out_channels_names: names
       .optional()
       .describe("those of the input, then the diagnostic variables; default: those of the input"),
+    in_channel_names: names.optional().describe("another spelling of in_channels_names"),
+    out_channel_names: names.optional().describe("another spelling of out_channels_names"),
+    in_channels: positions.optional().describe("positions in channel_set, as older packages of earth2mip have them"),
+    out_channels: positions.optional().describe("the same for the outputs; default: those of the input"),
+    channel_set: z
+      .string()
+      .refine(isChannelSet, `expected one of ${channelSetNames().join(", ")} (34var and var34 are the same)`)
+      .optional()
+      .describe(`what the positions count in; default ${defaultChannelSet}`),
     time_step: duration.default("PT6H"),
     variables: z.array(variable).optional().describe("default: what the catalogue says about the channels"),
     normalisation: normalisation.optional().describe("default: none, the network works on physical values"),
@@ -100,7 +129,9 @@ export const manifestSchema = z
       .strictObject({ train: period, valid: period, test: period })
       .optional()
       .describe("both ends included; what the model has seen is not what it should be scored on"),
-    weights: relativePath.optional().describe("safetensors file of the network's state dict"),
+    weights: relativePath
+      .optional()
+      .describe("safetensors file of the network's state dict, or the ONNX or TorchScript file"),
     climatology: z.strictObject({ file: relativePath }).optional().describe("time-mean fields of the training period"),
     files: z
       .record(relativePath, z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), size: z.int().nonnegative() }))
@@ -109,16 +140,40 @@ export const manifestSchema = z
     provenance: z.record(z.string(), z.unknown()).default({}),
   })
   .superRefine((manifest, context) => {
+    for (const [key, message] of resolveChannels(manifest).problems) {
+      context.addIssue({ code: "custom", path: [key], message, input: undefined });
+    }
+  })
+  .transform((manifest) => {
+    const { inputs, outputs } = resolveChannels(manifest);
+    return {
+      ...manifest,
+      in_channels_names: inputs === undefined ? [] : [...inputs],
+      ...(outputs === undefined ? {} : { out_channels_names: [...outputs] }),
+    };
+  })
+  .superRefine((manifest, context) => {
     const problem = (path: (string | number)[], message: string) =>
       context.addIssue({ code: "custom", path, message, input: undefined });
     const channels = manifest.out_channels_names ?? manifest.in_channels_names;
+    if (typeof manifest.grid === "string" && !gridNames().includes(manifest.grid)) {
+      const known = gridNames();
+      problem(
+        ["grid"],
+        `expected a grid or one of ${known.join(", ")}, got "${manifest.grid}". ${didYouMean(manifest.grid, known)}`.trim(),
+      );
+    }
+    if (manifest.in_channels_names.length === 0 && !manifest.entrypoint?.name) {
+      problem(["in_channels_names"], "expected a list of the prognostic variables, but it is missing");
+      return;
+    }
     for (const list of ["in_channels_names", "out_channels_names"] as const) {
       const names = manifest[list] ?? [];
       const twice = names.findIndex((name, i) => names.indexOf(name) !== i);
       if (twice >= 0) problem([list, twice], `the channel "${names[twice]}" is listed twice`);
     }
     const prognostic = manifest.in_channels_names;
-    if (channels.slice(0, prognostic.length).join() !== prognostic.join()) {
+    if (!bringsModule(manifest) && channels.slice(0, prognostic.length).join() !== prognostic.join()) {
       problem(
         ["out_channels_names"],
         `must begin with in_channels_names (${prognostic.join(", ")}): Foehn steps a state forward, so what goes in comes out`,
@@ -149,13 +204,31 @@ export const manifestSchema = z
     }
     const used = [manifest.weights, manifest.statics?.file, manifest.climatology?.file];
     for (const file of used) {
+      // A file that is run as it is has its format to check it; a state dict has nothing.
+      if (manifest.files === undefined && bringsModule(manifest)) continue;
       if (file !== undefined && !Object.hasOwn(manifest.files ?? {}, file)) {
         problem(["files"], `lacks ${file}, so nobody can tell whether it is the right one`);
       }
     }
   });
 
-/** A checked metadata.json. */
+/** Words in `architecture` for a model that is one file, not a network of Foehn's. */
+export const fileArchitectures = ["onnx", "torchscript"] as const;
+
+/** True where the model is code or a file of its own: then its inputs and outputs may be any channels. */
+function bringsModule(manifest: {
+  readonly architecture: string;
+  readonly entrypoint?: { readonly name: string } | null | undefined;
+  readonly architecture_entrypoint?: string | null | undefined;
+}): boolean {
+  const { architecture, entrypoint, architecture_entrypoint } = manifest;
+  return (
+    Boolean(entrypoint?.name || architecture_entrypoint) ||
+    (fileArchitectures as readonly string[]).includes(architecture.toLowerCase())
+  );
+}
+
+/** A checked metadata.json. `in_channels_names` and `out_channels_names` hold what all spellings came to. */
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /**
@@ -171,6 +244,14 @@ export function isoDuration(seconds: number): string {
   if (seconds % 86_400 === 0) return `P${seconds / 86_400}D`;
   if (seconds % 3600 === 0) return `PT${seconds / 3600}H`;
   return seconds % 60 === 0 ? `PT${seconds / 60}M` : `PT${seconds}S`;
+}
+
+function isChannelSet(name: string): boolean {
+  try {
+    return channelSet(name).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function tryDuration(value: string | number): number {

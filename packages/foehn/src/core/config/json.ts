@@ -110,7 +110,7 @@ export function readJson(text: string): LocatedValue {
   if (at >= text.length) fail("the file is empty");
   const result = value([]);
   skip();
-  if (at < text.length) fail(`expected the end of the file, found ${found()}`);
+  if (at < text.length) fail(`expected the end of the file, found ${found()}${afterTheEnd(text, at)}`);
   return {
     value: result,
     locate: (path) => {
@@ -118,4 +118,16 @@ export function readJson(text: string): LocatedValue {
       return offset === undefined ? undefined : positionAt(text, offset);
     },
   };
+}
+
+/** What was probably meant where text follows the bracket that closed everything: mostly that bracket is one too many. */
+function afterTheEnd(text: string, at: number): string {
+  const end = text.slice(0, at).trimEnd().length - 1;
+  const bracket = text[end];
+  if (bracket !== "}" && bracket !== "]") return "";
+  const { line, column } = positionAt(text, end);
+  const place = `the ${bracket} at ${line}:${column}`;
+  return /^\s*(,\s*"|,?\s*[}\]])/.test(text.slice(at))
+    ? `: ${place} closes the whole file, so it is probably one too many`
+    : `: ${place} closes the whole file`;
 }
