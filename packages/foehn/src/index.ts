@@ -44,9 +44,11 @@ export { type DatasetEntry, listDatasets, openDataset, registerDataset } from ".
 export { type DatasetPlan, openSourceDataset, type PlannedVariable } from "./datasets/source-dataset.js";
 // Forecasts
 export { type ForecastOptions, type ForecastResult, forecast } from "./forecast/forecast.js";
-export { Inference } from "./forecast/inference.js";
+export { Inference, type InferenceState } from "./forecast/inference.js";
 export type { ForecastOutput } from "./forecast/outputs/output.js";
-export type { TimeLoop, TimeLoopStep } from "./forecast/time-loop.js";
+export type { SourceTerm } from "./forecast/source-term.js";
+export type { LoopDescription, TimeLoop, TimeLoopStep } from "./forecast/time-loop.js";
+export { fieldsState, loopOf, type StepperState, type TimeStepper } from "./forecast/time-stepper.js";
 // Grids
 export { type AnyGrid, describeAnyGrid, placesOf } from "./grid/any-grid.js";
 export { gaussianGrid, gaussianLatitudes, octahedralGrid, reducedGaussianGrid } from "./grid/gaussian.js";

@@ -59,16 +59,23 @@ export class Boundary {
     );
   }
 
-  /** Fields of the features at a time; 0 inside, where nobody looks. @throws DataError for missing times or values */
-  async fields(time: number): Promise<Float32Array[]> {
-    const around = this.#around(time);
-    if (around === undefined) this.requireTimes([time]);
-    const [before, after] = around!;
-    const [a, b] = await Promise.all([this.#at(before), this.#at(after)]);
-    for (const kept of this.#read.keys()) if (kept < before) this.#read.delete(kept);
-    if (before === after) return a;
-    const part = (time - before) / (after - before);
-    return a.map((field, f) => field.map((value, n) => value + part * (b[f]![n]! - value)));
+  /**
+   * Fields of the features at each of some times; 0 inside, where nobody looks. Times are read once.
+   * @throws DataError for missing times or values
+   */
+  async fields(times: readonly number[]): Promise<Float32Array[][]> {
+    this.requireTimes(times);
+    const around = times.map((time) => this.#around(time)!);
+    const fields = await Promise.all(around.flat().map((time) => this.#at(time)));
+    const kept = new Set(around.flat());
+    for (const time of this.#read.keys()) if (!kept.has(time)) this.#read.delete(time);
+    return times.map((time, i) => {
+      const [before, after] = around[i]!;
+      const [a, b] = [fields[2 * i]!, fields[2 * i + 1]!];
+      if (before === after) return a;
+      const part = (time - before) / (after - before);
+      return a.map((field, f) => field.map((value, n) => value + part * (b[f]![n]! - value)));
+    });
   }
 
   #at(time: number): Promise<Float32Array[]> {

@@ -22,6 +22,8 @@ export class ForcingFields {
   readonly #info: DatasetInfo;
   readonly #reader: StateReader | undefined;
   readonly #allowMissing: boolean;
+  /** Those of the last call: rows of a batch and steps that follow each other share times. */
+  #kept = new Map<number, Promise<Forcing>>();
 
   /** @throws DataError when a source is needed and missing, or does not fit */
   constructor(info: DatasetInfo, source: Source | undefined, { allowMissing }: { readonly allowMissing: boolean }) {
@@ -54,8 +56,17 @@ export class ForcingFields {
     );
   }
 
-  /** The forcing valid at a time. */
-  async at(time: number): Promise<Forcing> {
+  /** The forcing valid at each of some times, every one read and computed once. */
+  async at(times: readonly number[]): Promise<Forcing[]> {
+    // What another forecast of the same model asks for meanwhile is computed again rather than kept.
+    this.#kept = new Map(times.map((time) => [time, this.#kept.get(time) ?? this.#make(time)]));
+    const kept = [...this.#kept];
+    const results = await Promise.allSettled(kept.map(([, forcing]) => forcing));
+    for (const [i, [time]] of kept.entries()) if (results[i]!.status === "rejected") this.#kept.delete(time);
+    return Promise.all(kept.map(([, forcing]) => forcing));
+  }
+
+  async #make(time: number): Promise<Forcing> {
     const { forcing, grid, stats } = this.#info;
     const read = new Map<string, Float32Array>();
     let mask: Float32Array | undefined;

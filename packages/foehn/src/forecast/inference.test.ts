@@ -9,7 +9,7 @@ import { arraySource } from "../sources/array-source.js";
 import type { Source } from "../sources/source.js";
 import { numInputFeatures } from "../training/step.js";
 import { createStrategy } from "../training/strategies/registry.js";
-import { Inference, type InferenceRestart } from "./inference.js";
+import { Inference, type InferenceState } from "./inference.js";
 import { readHistory, stateReader } from "./initial-state.js";
 import { every, grid, inventedInfo, inventedSource, points, start, step } from "./invented.test-support.js";
 import { PersistenceLoop } from "./persistence-loop.js";
@@ -103,7 +103,7 @@ describe("Inference", () => {
     const again = (await loop.run(0, undefined, saved).next()).value!;
     expect(again.time).toBe(start + step);
     expect(again.output.toTypedArray()).toEqual(await truth(source, start));
-    await expect(loop.run(start, torch.zeros([1, 2, 4, 6])).next()).rejects.toThrow(/persistence takes/);
+    await expect(loop.run(start, torch.zeros([1, 2, 4, 6])).next()).rejects.toThrow(/the model takes/);
   });
 
   it("gives each step the forcing of its own valid time", async () => {
@@ -186,7 +186,7 @@ describe("Inference", () => {
       expect(loop.outChannelNames).toEqual(["t2m", "msl", "tp"]);
       const x = await readHistory(stateReader(source, prognosticFeatures(info), grid), start + step, loop);
       const initial = await truth(source, start + step);
-      let saved: InferenceRestart | undefined;
+      let saved: InferenceState | undefined;
       let steps = 0;
       for await (const item of loop.run(start + step, x)) {
         const values = item.output.toTypedArray() as Float32Array;
@@ -418,7 +418,7 @@ describe("Inference", () => {
     const x = await readHistory(stateReader(source, info.features, grid), start + step, loop);
     for (const at of [0, 2]) {
       const whole: Uint8Array[] = [];
-      let saved: InferenceRestart | undefined;
+      let saved: InferenceState | undefined;
       const bytes = (tensor: Tensor) => new Uint8Array((tensor.toTypedArray() as Float32Array).buffer);
       for await (const item of loop.run(start + step, x)) {
         if (whole.length === at) saved = item.restart;
@@ -432,6 +432,56 @@ describe("Inference", () => {
         if (again.length === 6 - at) break;
       }
       expect(again).toEqual(whole.slice(at));
+    }
+  });
+
+  it("runs members and dates as rows of one batch, each bit for bit as alone, also from a restart", async () => {
+    const info = inventedInfo({ ...noForcing, date: true, insolation: true }, ["t2m", "msl"], 1);
+    const times = every(12);
+    const source = inventedSource(times);
+    const requested: number[] = [];
+    const borderSource: Source = {
+      ...source,
+      read: (request) => {
+        requested.push(request.time);
+        return source.read(request);
+      },
+    };
+    // Two dates of which the second starts where the first has come to after two steps, and two members of each.
+    const starts = [start + step, start + step, start + 3 * step, start + 3 * step];
+    for (const model of ["adds_first_forcing", "adds_forcing_on_nodes"]) {
+      const setup = { strategy: "scaled_ar", numInputSteps: 2, numInterSteps: 2, borderSource } as const;
+      using loop = makeLoop(model, info, setup);
+      const reader = stateReader(source, info.features, grid);
+      const xs: Tensor[] = [];
+      for (const [row, time] of starts.entries()) xs.push((await readHistory(reader, time, loop)).add(row));
+      const x = torch.cat(xs);
+      requested.length = 0;
+      const together: { times: readonly number[]; output: Tensor }[] = [];
+      let saved: InferenceState | undefined;
+      for await (const item of loop.run(starts, x)) {
+        together.push(item);
+        if (together.length === 2) saved = item.restart;
+        if (together.length === 4) break;
+      }
+      // In each step once for each distinct time, not for each row.
+      expect(requested.length).toBe(3 * 2);
+      const bits = (tensor: Tensor) => new Uint8Array((tensor.toTypedArray() as Float32Array).buffer.slice(0));
+      for (const [row, from] of starts.entries()) {
+        let i = 0;
+        for await (const item of loop.run(from, xs[row]!)) {
+          expect(together[i]!.times[row]).toBe(item.time);
+          expect(bits(together[i]!.output.narrow(0, row, 1).contiguous())).toEqual(bits(item.output));
+          if (++i === 4) break;
+        }
+      }
+      let i = 1;
+      for await (const item of loop.run(0, undefined, saved)) {
+        expect(item.times).toEqual(starts.map((time) => time + i * step));
+        expect(bits(item.output)).toEqual(bits(together[i]!.output));
+        if (++i === 4) break;
+      }
+      await expect(loop.run([start], x).next()).rejects.toThrow(/1 initial times were given for 4 rows/);
     }
   });
 

@@ -22,16 +22,28 @@ import type { StrategySettings } from "../training/strategies/strategy.js";
 import { Boundary } from "./boundary.js";
 import { ForcingFields } from "./forcing-fields.js";
 import { InputSlots } from "./input-slots.js";
-import { copy, copyPast, disposeForcing, disposePast, type PastState, type StepForcing } from "./past-states.js";
+import {
+  copy,
+  copyPast,
+  disposeForcing,
+  disposePast,
+  type PastState,
+  type StepForcing,
+  sharePast,
+} from "./past-states.js";
+import { distinctTimes, toRows } from "./rows.js";
+import type { SourceTerm } from "./source-term.js";
 import type { TimeLoop, TimeLoopStep } from "./time-loop.js";
+import { later, requireInitialShape, runStepper, type StepperState, type TimeStepper } from "./time-stepper.js";
 
-/** What a forecast goes on from. Its tensors are copies that nothing else changes; dispose it when it is no longer needed. */
-export interface InferenceRestart extends Disposable {
-  readonly time: number;
+/** A moment of a forecast: what it goes on from. Nothing changes its tensors. */
+export interface InferenceState extends StepperState {
+  /** Where each row began. */
+  readonly initialTimes: readonly number[];
   /** Oldest first; none where the strategy takes none. */
   readonly history: readonly PastState[];
-  /** The physical fields at `time`, (B, F, H, W). */
-  readonly output: Tensor;
+  /** For which times each input of the network was last written. */
+  readonly slots: InputSlots;
 }
 
 /** What an Inference is made of. */
@@ -57,12 +69,14 @@ export interface InferenceOptions {
   readonly forcingSource?: Source | undefined;
   /** Gives the state on the border at every valid time, for a model trained with forced borders; without it the border is free. */
   readonly borderSource?: Source | undefined;
+  /** A tendency added to the newest state before each step. */
+  readonly source?: SourceTerm | undefined;
   /** Told how the network's forward was prepared. Default: nobody. */
   readonly logger?: Logger | undefined;
 }
 
 /** A network as a TimeLoop; see the top of this file. Dispose it to free its static tensors; the network stays the caller's. */
-export class Inference implements TimeLoop<InferenceRestart>, Disposable {
+export class Inference implements TimeLoop<InferenceState>, TimeStepper<InferenceState>, Disposable {
   readonly inChannelNames: readonly string[];
   readonly outChannelNames: readonly string[];
   readonly grid: Grid;
@@ -82,6 +96,7 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
   readonly #std: Tensor;
   readonly #forcings: ForcingFields;
   readonly #border: Boundary | undefined;
+  readonly #source: SourceTerm | undefined;
 
   /**
    * @throws DataError when a source for the forcings is needed and missing, or a source does not fit; ConfigError for border data
@@ -104,6 +119,7 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     this.outChannelNames = info.features.map((feature) => feature.name);
     this.nHistoryLevels = usesStates ? parts.numInputSteps : 1;
     this.#border = this.#openBorder(options.borderSource);
+    this.#source = this.#checkedSource(options.source);
     this.notes = this.#describe();
     const stats = (key: "mean" | "std") =>
       torch.tensor(
@@ -133,47 +149,70 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     this.#border?.requireTimes(valid);
   }
 
-  async *run(
-    time: number,
+  get stepper(): TimeStepper<InferenceState> {
+    return this;
+  }
+
+  run(
+    time: number | readonly number[],
     x: Tensor | undefined,
-    restart?: InferenceRestart,
-  ): AsyncGenerator<TimeLoopStep<InferenceRestart>, void, undefined> {
+    restart?: InferenceState,
+  ): AsyncGenerator<TimeLoopStep<InferenceState>, void, undefined> {
+    return runStepper(this, time, x, restart);
+  }
+
+  async initialize(times: readonly number[], x: Tensor | undefined): Promise<InferenceState> {
+    requireInitialShape(x, this);
+    const slots = new InputSlots([...this.inChannelNames, ...this.#parts.info.forcingNames]);
+    slots.refresh(this.inChannelNames, times);
+    const history = this.#normaliseHistory(x);
+    return stateOf({ times, initialTimes: times, history, output: this.#initialCondition(x), slots });
+  }
+
+  async step(state: InferenceState): Promise<InferenceState> {
     const { forcingNames } = this.#parts.info;
-    const slots = new InputSlots([...this.inChannelNames, ...forcingNames]);
-    let now = restart ? restart.time : time;
-    let history = restart ? restart.history.map(copyPast) : this.#normaliseHistory(x);
+    const times = later(state.times, this.timeStep);
+    const slots = new InputSlots(state.slots);
     let before: StepForcing | undefined;
+    let forcing: StepForcing | undefined;
+    let border: KnownBorder | undefined;
+    let pushed: PastState[] = [];
     try {
-      const first = restart ? copy(restart.output) : this.#initialCondition(x!);
-      const batch = first.size(0);
-      slots.refresh(this.inChannelNames, now);
-      yield this.#item(now, first, history);
-      if (this.#interpolates) before = await this.#forcing(now, batch);
-      for (;;) {
-        const next = now + this.timeStep;
-        const forcing = await this.#forcing(next, batch);
-        slots.refresh(forcingNames, next);
-        const border = await this.#knownBorder(next);
-        slots.require(this.inChannelNames, now);
-        slots.require(forcingNames, next);
-        const [state, output] = this.#step(history, { forcing, before, border });
-        border?.state.dispose();
-        disposeForcing(before);
-        if (this.#interpolates) before = forcing;
-        else disposeForcing(forcing);
-        history = this.#shift(history, state);
-        now = next;
-        slots.refresh(
-          this.outChannelNames.filter((name) => this.inChannelNames.includes(name)),
-          now,
-        );
-        this.#requireFinite(output, now, time);
-        yield this.#item(now, output, history);
-      }
+      if (this.#interpolates) before = await this.#forcing(state.times);
+      forcing = await this.#forcing(times);
+      slots.refresh(forcingNames, times);
+      border = await this.#knownBorder(times);
+      slots.require(this.inChannelNames, state.times);
+      slots.require(forcingNames, times);
+      pushed = await this.#withSource(state);
+      const [next, output] = this.#step(pushed, { forcing, before, border });
+      const history = this.#shift(pushed, next);
+      slots.refresh(
+        this.outChannelNames.filter((name) => this.inChannelNames.includes(name)),
+        times,
+      );
+      const after = stateOf({ times, initialTimes: state.initialTimes, history, output, slots });
+      this.#requireFinite(after);
+      return after;
     } finally {
+      border?.state.dispose();
       disposeForcing(before);
-      for (const past of history) disposePast(past);
+      disposeForcing(forcing);
+      for (const past of pushed) disposePast(past);
     }
+  }
+
+  copy(state: InferenceState): InferenceState {
+    return stateOf({ ...state, history: state.history.map(copyPast), output: copy(state.output) });
+  }
+
+  withFields(state: InferenceState, fields: Tensor): InferenceState {
+    const output = torch.inferenceMode(() => fields.to(this.device).clone({ memoryFormat: "contiguous" }));
+    if (state.history.length === 0) return stateOf({ ...state, history: [], output });
+    const x = torch.inferenceMode(() => output.narrow(1, 0, this.inChannelNames.length).unsqueeze(1));
+    const newest = this.#normaliseHistory(x);
+    x.dispose();
+    return stateOf({ ...state, history: [...state.history.slice(0, -1).map(sharePast), ...newest], output });
   }
 
   [Symbol.dispose](): void {
@@ -206,6 +245,13 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     return new Boundary({ source, features: prognosticFeatures(info), grid, mask: statics.borderMask, stepSeconds });
   }
 
+  #checkedSource(source: SourceTerm | undefined): SourceTerm | undefined {
+    if (source === undefined || this.inChannelNames.length > 0) return source;
+    throw new ConfigError("a source term was given, but the model has no state to add it to", {
+      hint: `its strategy ${this.#context.model.strategy.name} starts every step from the forcing alone`,
+    });
+  }
+
   #describe(): string[] {
     if (this.#border) return this.#border.note === undefined ? [] : [this.#border.note];
     if (!this.#context.hasBorder) return [];
@@ -215,33 +261,48 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     ];
   }
 
-  #item(time: number, output: Tensor, history: readonly PastState[]): TimeLoopStep<InferenceRestart> {
-    return {
-      time,
-      output,
-      get restart() {
-        const kept = { time, history: history.map(copyPast), output: copy(output) };
-        return {
-          ...kept,
-          [Symbol.dispose]() {
-            for (const past of kept.history) disposePast(past);
-            kept.output.dispose();
-          },
-        };
-      },
-    };
+  /** The history to step from, under handles of its own: with the source term in its newest state, where there is one. */
+  async #withSource({ history, times }: InferenceState): Promise<PastState[]> {
+    const shared = history.map(sharePast);
+    const newest = shared.at(-1);
+    if (!this.#source || !newest) return shared;
+    const channels = this.inChannelNames.length;
+    const x = torch.inferenceMode(() => torch.scope(() => this.#physical(newest.state)));
+    let tendency: Tensor | undefined;
+    try {
+      tendency = await this.#source(x, times);
+      if (tendency.shape.join() !== x.shape.join()) {
+        throw new ModelError(
+          `the source term gave (${tendency.shape.join(", ")}) for a state of (${x.shape.join(", ")})`,
+          { hint: "it gives a tendency in physical units per second for every input channel" },
+        );
+      }
+      const rate = tendency;
+      const state = torch.inferenceMode(() =>
+        torch.scope(() => {
+          const change = rate
+            .to(this.device)
+            .unsqueeze(1)
+            .permute([0, 1, 3, 4, 2])
+            .mul(this.timeStep)
+            .div(this.#std.narrow(0, 0, channels));
+          return newest.state.add(this.#laidOut("inputs", change));
+        }),
+      );
+      newest.state.dispose();
+      return [...shared.slice(0, -1), { state, mask: newest.mask }];
+    } catch (error) {
+      for (const past of shared) disposePast(past);
+      throw error;
+    } finally {
+      if (tendency !== x) tendency?.dispose();
+      x.dispose();
+    }
   }
 
-  #normaliseHistory(x: Tensor | undefined): PastState[] {
-    const [ny, nx] = this.grid.shape;
+  /** Physical states (B, T, F, Y, X) as the network takes them. */
+  #normaliseHistory(x: Tensor): PastState[] {
     const channels = this.inChannelNames.length;
-    const wanted = [this.nHistoryLevels, channels, ny, nx];
-    if (x?.ndim !== 5 || x.shape.slice(1).join() !== wanted.join()) {
-      throw new ModelError(
-        `the initial state has shape (${x?.shape.join(", ") ?? "none"}), the model takes (batch, ${wanted.join(", ")})`,
-        { hint: "dimensions are batch, history (oldest first), channels, latitude, longitude" },
-      );
-    }
     if (channels === 0) return [];
     const { network, info } = this.#parts;
     return torch.inferenceMode(() =>
@@ -296,14 +357,11 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
     );
   }
 
-  /** The history after a step: without its oldest state, with the new one. */
-  #shift(history: PastState[], state: Tensor): PastState[] {
-    if (history.length === 0) {
-      state.dispose();
-      return [];
-    }
-    disposePast(history[0]!);
-    return [...history.slice(1), { state, mask: undefined }];
+  /** The history after a step, under handles of its own: without its oldest state, with the new one. */
+  #shift(history: readonly PastState[], state: Tensor): PastState[] {
+    if (history.length > 0) return [...history.slice(1).map(sharePast), { state, mask: undefined }];
+    state.dispose();
+    return [];
   }
 
   /** A normalised prediction in the network's layout as (B, F, H, W) in physical units. */
@@ -320,58 +378,89 @@ export class Inference implements TimeLoop<InferenceRestart>, Disposable {
           .reshape([ny * nx, features])
           .t(),
       );
-    return output.mul_(this.#std.unsqueeze(1)).add_(this.#mean.unsqueeze(1)).reshape([batch, features, ny, nx]);
+    const [std, mean] = [this.#std.narrow(0, 0, features), this.#mean.narrow(0, 0, features)];
+    return output.mul_(std.unsqueeze(1)).add_(mean.unsqueeze(1)).reshape([batch, features, ny, nx]);
   }
 
-  async #forcing(time: number, batch: number): Promise<StepForcing> {
-    const { network, info } = this.#parts;
-    const { values, mask } = await this.#forcings.at(time);
+  async #forcing(times: readonly number[]): Promise<StepForcing> {
+    const { info } = this.#parts;
+    const distinct = distinctTimes(times);
+    const forcings = await this.#forcings.at(distinct.times);
     const [ny, nx] = info.grid.shape;
     return torch.scope(() => {
-      const onGrid = (field: Float32Array, width: number) =>
-        torch
-          .fromTypedArray(field, [1, 1, ny, nx, width])
-          .to(this.device)
-          .expand([batch, 1, ny, nx, width])
-          .contiguous();
-      const forcing = onGrid(values, info.forcingNames.length);
-      const laidOut = inNetworkLayout(network, info, { forcing }).forcing.selectTensorDim("timestep", 0);
-      return { values: laidOut, mask: mask && inLayoutOf(onGrid(mask, 1).select(1, 0), laidOut) };
+      const onGrid = (fields: readonly Float32Array[], width: number) => {
+        const tensors = fields.map((field) => torch.fromTypedArray(field, [1, 1, ny, nx, width]));
+        const all = tensors.length === 1 ? tensors[0]! : torch.cat(tensors);
+        return toRows(all.to(this.device), distinct).contiguous();
+      };
+      const forcing = onGrid(
+        forcings.map(({ values }) => values),
+        info.forcingNames.length,
+      );
+      const values = this.#laidOut("forcing", forcing);
+      if (forcings.every(({ mask }) => mask === undefined)) return { values, mask: undefined };
+      const masks = forcings.map(({ mask }) => mask ?? new Float32Array(ny * nx).fill(1));
+      return { values, mask: inLayoutOf(onGrid(masks, 1).select(1, 0), values) };
     });
   }
 
-  async #knownBorder(time: number): Promise<KnownBorder | undefined> {
+  async #knownBorder(times: readonly number[]): Promise<KnownBorder | undefined> {
     if (!this.#border) return undefined;
-    const fields = await this.#border.fields(time);
+    const distinct = distinctTimes(times);
+    const fields = await this.#border.fields(distinct.times);
     const [ny, nx] = this.grid.shape;
-    const { network, info } = this.#parts;
     const state = torch.inferenceMode(() =>
       torch.scope(() => {
-        const outputs = torch
-          .stack(
-            fields.map((field) => torch.fromTypedArray(field, [ny, nx])),
+        const ofTime = (features: readonly Float32Array[]) =>
+          torch.stack(
+            features.map((field) => torch.fromTypedArray(field, [ny, nx])),
             { dim: -1 },
-          )
+          );
+        const count = fields[0]!.length;
+        const outputs = torch
+          .stack(fields.map(ofTime))
           .to(this.device)
-          .sub(this.#mean.narrow(0, 0, fields.length))
-          .div(this.#std.narrow(0, 0, fields.length))
-          .reshape([1, 1, ny, nx, fields.length]);
-        return inNetworkLayout(network, info, { outputs }).outputs.selectTensorDim("timestep", 0);
+          .sub(this.#mean.narrow(0, 0, count))
+          .div(this.#std.narrow(0, 0, count))
+          .unsqueeze(1);
+        return toRows(this.#laidOut("outputs", outputs), distinct);
       }),
     );
     return { state, mask: this.#context.networkStatics.borderMask.tensor };
   }
 
-  #requireFinite(output: Tensor, time: number, start: number): void {
-    const sum = torch.inferenceMode(() => torch.scope(() => output.sum({ dim: [0, 2, 3] }).toTypedArray()));
-    const bad = this.outChannelNames.filter((_, i) => !Number.isFinite(Number(sum[i])));
-    if (bad.length === 0) return;
-    output.dispose();
+  /** A part of one time step, (B, 1, H, W, F), in the network's layout without the step. */
+  #laidOut(part: "inputs" | "outputs" | "forcing", tensor: Tensor): Tensor {
+    const { network, info } = this.#parts;
+    return inNetworkLayout(network, info, { [part]: tensor })[part].selectTensorDim("timestep", 0);
+  }
+
+  #requireFinite(state: InferenceState): void {
+    const sums = torch.inferenceMode(() => torch.scope(() => state.output.sum({ dim: [2, 3] }).toTypedArray()));
+    const bad = [...sums].findIndex((sum) => !Number.isFinite(Number(sum)));
+    if (bad === -1) return;
+    const features = this.outChannelNames.length;
+    const row = Math.floor(bad / features);
+    const names = this.outChannelNames.filter((_, f) => !Number.isFinite(Number(sums[row * features + f])));
+    const [time, start] = [state.times[row]!, state.initialTimes[row]!];
+    const which = state.times.length === 1 ? "" : `, row ${row + 1} of ${state.times.length}`;
+    state[Symbol.dispose]();
     throw new NumericalError(
-      `the forecast is no longer finite at +${formatDuration(time - start)} (${formatTime(time)}): ${bad.join(", ")}`,
+      `the forecast is no longer finite at +${formatDuration(time - start)} (${formatTime(time)}${which}): ${names.join(", ")}`,
       { hint: "the model is unstable from this initial state; --precision fp32 tells whether rounding plays a part" },
     );
   }
+}
+
+/** A state of these parts, which it frees. */
+function stateOf(parts: Omit<InferenceState, typeof Symbol.dispose>): InferenceState {
+  return {
+    ...parts,
+    [Symbol.dispose]() {
+      for (const past of parts.history) disposePast(past);
+      parts.output.dispose();
+    },
+  };
 }
 
 /** What is known of the step about to be made. */

@@ -11,7 +11,7 @@ import { PersistenceLoop } from "./persistence-loop.js";
 import type { TimeLoop } from "./time-loop.js";
 
 /** A loop that holds memory. */
-export interface OpenLoop extends TimeLoop, Disposable {
+export interface OpenLoop<R = unknown> extends TimeLoop<R>, Disposable {
   /** Arithmetic of the network, for the record. */
   readonly precision: string;
   /** Lines for people: what is interpolated, what is left free. */
@@ -30,7 +30,7 @@ export function initialFeatures(pkg: ModelPackage, info: DatasetInfo): FeatureIn
  */
 export async function openLoop(pkg: ModelPackage, options: InferenceOptions = {}): Promise<OpenLoop> {
   if (!isPersistence(pkg)) return Inference.fromPackage(pkg, options);
-  return Object.assign(new PersistenceLoop(await pkg.info()), { precision: "fp32", notes: [] });
+  return new PersistenceLoop(await pkg.info());
 }
 
 // With scaled_ar a network that answers zeros adds the mean change of each step: that is not persistence.

@@ -3,6 +3,7 @@
 
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
+import { share } from "./time-stepper.js";
 
 /** A state of the history. */
 export interface PastState {
@@ -25,6 +26,12 @@ export const copy = (tensor: Tensor): Tensor => torch.inferenceMode(() => tensor
 
 /** The same of a state. */
 export const copyPast = ({ state, mask }: PastState): PastState => ({ state: copy(state), mask: mask && copy(mask) });
+
+/** The same memory under handles of its own, to be freed for itself. */
+export const sharePast = ({ state, mask }: PastState): PastState => ({
+  state: share(state),
+  mask: mask && share(mask),
+});
 
 /** Frees a state. */
 export function disposePast({ state, mask }: PastState): void {

@@ -3,27 +3,35 @@
 
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
-import { ModelError } from "../core/errors.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import type { Grid } from "../grid/grid.js";
 import type { TimeLoop, TimeLoopStep } from "./time-loop.js";
-
-/** Time and fields, (B, F, H, W). */
-export interface PersistenceRestart extends Disposable {
-  readonly time: number;
-  readonly output: Tensor;
-}
+import {
+  fieldsState,
+  later,
+  requireInitialShape,
+  runStepper,
+  type StepperState,
+  share,
+  type TimeStepper,
+} from "./time-stepper.js";
 
 /** A forecast that repeats its initial condition. */
-export class PersistenceLoop implements TimeLoop<PersistenceRestart>, Disposable {
+export class PersistenceLoop implements TimeLoop<StepperState>, TimeStepper, Disposable {
   readonly inChannelNames: readonly string[];
   readonly outChannelNames: readonly string[];
   readonly grid: Grid;
   readonly nHistoryLevels = 1;
   readonly historyTimeStep: number;
   readonly timeStep: number;
+  readonly precision = "fp32";
+  readonly notes: readonly string[] = [];
 
-  constructor(info: Pick<DatasetInfo, "features" | "grid" | "stepSeconds">) {
+  constructor(info: {
+    readonly features: readonly Pick<DatasetInfo["features"][number], "name">[];
+    readonly grid: Grid;
+    readonly stepSeconds: number;
+  }) {
     this.inChannelNames = info.features.map((feature) => feature.name);
     this.outChannelNames = this.inChannelNames;
     this.grid = info.grid;
@@ -31,39 +39,37 @@ export class PersistenceLoop implements TimeLoop<PersistenceRestart>, Disposable
     this.historyTimeStep = info.stepSeconds;
   }
 
-  async *run(
-    time: number,
+  get stepper(): TimeStepper {
+    return this;
+  }
+
+  run(
+    time: number | readonly number[],
     x: Tensor | undefined,
-    restart?: PersistenceRestart,
-  ): AsyncGenerator<TimeLoopStep<PersistenceRestart>, void, undefined> {
-    const state = restart ? restart.output.clone() : this.#newest(x);
-    const began = restart ? restart.time : time;
-    try {
-      for (let step = 0; ; step++) {
-        const now = began + step * this.timeStep;
-        yield {
-          time: now,
-          output: state.clone(),
-          get restart() {
-            const output = state.clone();
-            return { time: now, output, [Symbol.dispose]: () => output.dispose() };
-          },
-        };
-      }
-    } finally {
-      state.dispose();
-    }
+    restart?: StepperState,
+  ): AsyncGenerator<TimeLoopStep<StepperState>, void, undefined> {
+    return runStepper(this, time, x, restart);
+  }
+
+  async initialize(times: readonly number[], x: Tensor | undefined): Promise<StepperState> {
+    requireInitialShape(x, this);
+    return fieldsState(
+      times,
+      torch.scope(() => x.select(1, x.size(1) - 1).clone({ memoryFormat: "contiguous" })),
+    );
+  }
+
+  async step({ times, output }: StepperState): Promise<StepperState> {
+    return fieldsState(later(times, this.timeStep), share(output));
+  }
+
+  copy({ times, output }: StepperState): StepperState {
+    return fieldsState(times, output.clone());
+  }
+
+  withFields({ times }: StepperState, fields: Tensor): StepperState {
+    return fieldsState(times, fields.clone());
   }
 
   [Symbol.dispose](): void {}
-
-  #newest(x: Tensor | undefined): Tensor {
-    const wanted = [this.inChannelNames.length, ...this.grid.shape];
-    if (x?.ndim !== 5 || x.size(1) < 1 || x.shape.slice(2).join() !== wanted.join()) {
-      throw new ModelError(
-        `the initial state has shape (${x?.shape.join(", ") ?? "none"}), persistence takes (batch, history, ${wanted.join(", ")})`,
-      );
-    }
-    return torch.scope(() => x.select(1, x.size(1) - 1).clone({ memoryFormat: "contiguous" }));
-  }
 }
