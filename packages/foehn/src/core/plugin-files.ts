@@ -70,7 +70,7 @@ export async function importPluginFile(file: string): Promise<PluginExports> {
         ) || "--plugin takes the path of a .ts or .js file",
     });
   }
-  return importModule(path, file);
+  return importModule(path, pluginLabel(file));
 }
 
 /** Imports an installed plugin. @throws ModelError with the place of what is wrong in it */
@@ -84,7 +84,30 @@ export async function importInstalledPlugin({ name, directory }: InstalledPlugin
       hint: 'set "exports" to its module, such as "./src/index.ts"',
     });
   }
-  return importModule(entry.startsWith("file:") ? fileURLToPath(entry) : entry, name);
+  return importModule(entry.startsWith("file:") ? fileURLToPath(entry) : entry, pluginLabel(name));
+}
+
+/**
+ * Imports a file of code that is no plugin, such as that of a package, TypeScript as it is. It may import `foehn`, `@foehn/torch` and `zod`.
+ * @param label what to call it in messages
+ * @throws ModelError with the place of what is wrong in it
+ */
+export function importCode(path: string, label: string): Promise<PluginExports> {
+  return importModule(path, { label, hint: "correct it there" });
+}
+
+/** Path of the module that an import of `name` from a folder would give; undefined where nothing is installed under that name. */
+export async function findInstalledModule(name: string, from: string): Promise<string | undefined> {
+  const jiti = await loader();
+  try {
+    const found = jiti.esmResolve(name, { parentURL: pathToFileURL(join(resolve(from), "_")).href, try: true });
+    // Built-in modules of Node are no model.
+    if (found === undefined || /^(node|data):/.test(found)) return undefined;
+    const path = found.startsWith("file:") ? fileURLToPath(found) : found;
+    return existsSync(path) ? path : undefined;
+  } catch {
+    return undefined; // not a name that can be resolved
+  }
 }
 
 type Loader = ReturnType<typeof import("jiti").createJiti>;
@@ -110,17 +133,24 @@ function loader(): Promise<Loader> {
   return shared;
 }
 
-async function importModule(path: string, name: string): Promise<PluginExports> {
+/** How a module is spoken of when it does not load. */
+interface ModuleLabel {
+  readonly label: string;
+  readonly hint: string;
+}
+
+const pluginLabel = (name: string): ModuleLabel => ({
+  label: `the plugin ${name}`,
+  hint: "correct it there, or leave the plugin out",
+});
+
+async function importModule(path: string, { label, hint }: ModuleLabel): Promise<PluginExports> {
   const jiti = await loader();
   try {
     return await jiti.import<PluginExports>(path);
   } catch (error) {
     const { what, where } = explain(error, path);
-    throw new ModelError(`the plugin ${name} does not load: ${what}`, {
-      where,
-      hint: "correct it there, or leave the plugin out",
-      cause: error,
-    });
+    throw new ModelError(`${label} does not load: ${what}`, { where, hint, cause: error });
   }
 }
 
