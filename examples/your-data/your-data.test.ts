@@ -60,7 +60,7 @@ describe("a dataset in forty lines", () => {
   it("cannot take a name that is taken, or is none", () => {
     expect(listDatasets().map((d) => d.name)).toContain("csv-grids");
     const entry = { summary: "another", open: () => Promise.reject(new Error("not opened")) };
-    expect(() => registerDataset({ ...entry, name: "titan" })).toThrow(/there is a dataset "titan" already/);
+    expect(() => registerDataset({ ...entry, name: "titan" })).toThrow(/two datasets are called "titan"/);
     expect(() => registerDataset({ ...entry, name: "My data" })).toThrow(/"My data" cannot name a dataset/);
   });
 });

@@ -1,7 +1,7 @@
 // The datasets by name. A module is imported only when its dataset is opened.
 
 import { UsageError } from "../core/errors.js";
-import { didYouMean } from "../core/suggest.js";
+import { Registry } from "../core/registry.js";
 import type { DatasetOptions, DatasetSplits } from "./dataset.js";
 
 /** A dataset that `--dataset` can name. */
@@ -14,7 +14,14 @@ export interface DatasetEntry {
   readonly open: (options: DatasetOptions) => Promise<DatasetSplits>;
 }
 
-const entries: DatasetEntry[] = [
+const datasets = new Registry<DatasetEntry>({
+  one: "dataset",
+  many: "datasets",
+  names: ({ name }) => [name],
+  describe: ({ summary }) => `"${summary}"`,
+});
+
+const builtin: readonly DatasetEntry[] = [
   {
     name: "gridded",
     summary: "any GRIB, NetCDF or Zarr data, described by a configuration file",
@@ -41,6 +48,7 @@ const entries: DatasetEntry[] = [
     open: async (options) => (await import("./dummy.js")).openDummy(options),
   },
 ];
+for (const entry of builtin) datasets.register(entry);
 
 /**
  * Adds a dataset, so that `openDataset`, `train({ dataset })` and, from a plugin, the command line know it by name.
@@ -52,35 +60,21 @@ const entries: DatasetEntry[] = [
  *   open: (options) => openSourceDataset(buoySource(), plan, options),
  * });
  * ```
- * @throws UsageError when the name is taken, or not a name
+ * @throws ConfigError when the name is taken, UsageError when it is none
  */
 export function registerDataset(entry: DatasetEntry): void {
   if (!/^[a-z][a-z0-9_-]*$/.test(entry.name)) {
     throw new UsageError(`"${entry.name}" cannot name a dataset: small letters, digits, _ and - only`);
   }
-  const other = entries.find((e) => e.name === entry.name);
-  if (other === entry) return;
-  if (other) {
-    throw new UsageError(`there is a dataset "${entry.name}" already: ${other.summary}`, {
-      hint: `choose another name than that for: ${entry.summary}`,
-    });
-  }
-  entries.push(entry);
+  datasets.register(entry);
 }
 
 /** All datasets, for listings. */
 export function listDatasets(): readonly DatasetEntry[] {
-  return entries;
+  return datasets.list();
 }
 
 /** Opens a dataset by name. @throws UsageError for an unknown name, ConfigError or DataError from the dataset */
 export async function openDataset(name: string, options: DatasetOptions): Promise<DatasetSplits> {
-  const entry = entries.find((e) => e.name === name);
-  if (!entry) {
-    const names = entries.map((e) => e.name);
-    throw new UsageError(`there is no dataset "${name}"`, {
-      hint: `${didYouMean(name, names)} Datasets: ${names.join(", ")}.`.trim(),
-    });
-  }
-  return entry.open(options);
+  return datasets.get(name).open(options);
 }

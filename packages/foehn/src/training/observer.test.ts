@@ -38,8 +38,10 @@ describe("the registry of observers", () => {
   it("refuses an unknown name with the nearest one, and a taken name", () => {
     expect(() => registry.choose(["state_eror"])).toThrow(/unknown observer "state_eror"/);
     expect(() => registry.choose(["all"], { largst: {} })).toThrow(/unknown observer "largst"/);
-    expect(() => registry.register({ name: "largest", summary: "three", create: () => nothing })).toThrow(/already/);
-    expect(() => registry.register({ name: "all", summary: "four", create: () => nothing })).toThrow(/already/);
+    expect(() => registry.register({ name: "largest", summary: "three", create: () => nothing })).toThrow(
+      /two observers are called "largest"/,
+    );
+    expect(() => registry.register({ name: "all", summary: "four", create: () => nothing })).toThrow(/every one/);
   });
 
   it("checks settings against the observer's own schema", async () => {

@@ -21,8 +21,8 @@
 import type { Tensor } from "@foehn/torch";
 import type { z } from "zod";
 import { validateSettings } from "../core/config.js";
-import { ConfigError, UsageError } from "../core/errors.js";
-import { didYouMean } from "../core/suggest.js";
+import { ConfigError } from "../core/errors.js";
+import { Registry } from "../core/registry.js";
 import type { DatasetInfo, ItemBatch } from "../datasets/dataset.js";
 import type { NamedTensor } from "../tensor/named-tensor.js";
 import type { ErrorSums } from "./error-sums.js";
@@ -119,28 +119,34 @@ export interface ChosenObserver {
 /** Settings by observer, as they stand in files: `{ prediction: { num_samples: 2 } }`. */
 export type ObserverSettings = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-/** Observers by name. */
-export class ObserverRegistry {
-  readonly #known = new Map<string, ObserverDefinition>();
+/** Names that stand for every observer, and for nothing. */
+const groups = ["all", "none"];
 
-  /** Adds one. @throws ConfigError when another has its name */
-  register<S>(definition: ObserverDefinition<S>): void {
-    const { name } = definition;
-    // Only `choose` calls `create`, with settings that this definition's own schema has checked.
-    const added = definition as unknown as ObserverDefinition;
-    if (["all", "none"].includes(name) || (this.#known.has(name) && this.#known.get(name) !== added)) {
-      throw new ConfigError(`there is an observer called "${name}" already`, { hint: "choose another name" });
+/** Observers by name. */
+export class ObserverRegistry extends Registry<ObserverDefinition> {
+  constructor() {
+    super({
+      one: "observer",
+      many: "observers",
+      names: ({ name }) => [name],
+      describe: ({ summary }) => `"${summary}"`,
+    });
+  }
+
+  /** Adds one. @throws ConfigError when another has its name, or the name stands for several */
+  override register<S>(definition: ObserverDefinition<S>, origin?: string): void {
+    if (groups.includes(definition.name)) {
+      throw new ConfigError(
+        `no observer can be called "${definition.name}": that word stands for ${definition.name === "all" ? "every one" : "no observer"}`,
+      );
     }
-    this.#known.set(name, added);
+    // Only `choose` calls `create`, with settings that this definition's own schema has checked.
+    super.register(definition as unknown as ObserverDefinition, origin);
   }
 
   /** All definitions, by name. */
-  list(): ObserverDefinition[] {
-    return [...this.#known.values()].sort((a, b) => a.name.localeCompare(b.name));
-  }
-
-  has(name: string): boolean {
-    return this.#known.has(name);
+  override list(): ObserverDefinition[] {
+    return super.list().sort((a, b) => a.name.localeCompare(b.name));
   }
 
   /**
@@ -148,27 +154,18 @@ export class ObserverRegistry {
    * @throws UsageError for an unknown name, with the nearest ones; ConfigError for settings that do not fit
    */
   choose(names: readonly string[], settings: ObserverSettings = {}): ChosenObserver[] {
-    for (const name of Object.keys(settings)) this.#get(name);
+    for (const name of Object.keys(settings)) this.get(name);
     const wanted = names.flatMap((name) =>
       name === "all" ? this.list().map((known) => known.name) : name === "none" ? [] : [name],
     );
     return [...new Set(wanted)].map((name) => {
-      const definition = this.#get(name);
+      const definition = this.get(name);
       const checked = checkSettings(definition, settings[name]);
       return {
         name,
         everyPass: definition.everyPass ?? false,
         create: async (pass) => definition.create(pass, checked),
       };
-    });
-  }
-
-  #get(name: string): ObserverDefinition {
-    const found = this.#known.get(name);
-    if (found !== undefined) return found;
-    const names = [...this.list().map((known) => known.name), "all", "none"];
-    throw new UsageError(`unknown observer "${name}"`, {
-      hint: `${didYouMean(name, names)} Known observers: ${names.join(", ")}.`.trim(),
     });
   }
 }

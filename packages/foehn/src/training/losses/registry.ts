@@ -5,7 +5,7 @@ import type { Tensor } from "@foehn/torch";
 import { z } from "zod";
 import { validateSettings } from "../../core/config.js";
 import { ConfigError } from "../../core/errors.js";
-import { didYouMean } from "../../core/suggest.js";
+import { looseName, Registry } from "../../core/registry.js";
 import type { NamedTensor } from "../../tensor/named-tensor.js";
 import { crpsLoss } from "./crps-loss.js";
 import type { LossDefinition } from "./definition.js";
@@ -32,36 +32,20 @@ export type LossSpec = z.infer<typeof lossSpecSchema>;
 type Block = z.infer<typeof block>;
 
 /** Losses by name; case, dashes and underscores do not matter. */
-export class LossRegistry {
-  readonly #definitions = new Map<string, LossDefinition>();
-
-  /** Adds a loss. @throws ConfigError when its name is taken */
-  register<S>(definition: LossDefinition<S>): void {
-    for (const name of [definition.name, ...(definition.aliases ?? [])]) {
-      const known = this.#definitions.get(canonical(name));
-      if (known !== undefined) {
-        throw new ConfigError(`two losses are called "${name}": "${known.summary}" and "${definition.summary}"`, {
-          hint: "rename one",
-        });
-      }
-      // Only `createLoss` calls `create`, with settings that this definition's own schema has checked.
-      this.#definitions.set(canonical(name), definition as unknown as LossDefinition);
-    }
-  }
-
-  /** @throws ConfigError with the nearest names */
-  get(name: string): LossDefinition {
-    const found = this.#definitions.get(canonical(name));
-    if (found !== undefined) return found;
-    const names = this.list().map((item) => item.name);
-    throw new ConfigError(`unknown loss "${name}"`, {
-      hint: `${didYouMean(name, names)} Known losses: ${names.join(", ")}.`.trim(),
+export class LossRegistry extends Registry<LossDefinition> {
+  constructor() {
+    super({
+      one: "loss",
+      many: "losses",
+      names: ({ name, aliases = [] }) => [name, ...aliases],
+      describe: ({ summary }) => `"${summary}"`,
+      key: looseName,
     });
   }
 
-  /** All of them, in the order of their registration. */
-  list(): LossDefinition[] {
-    return [...new Set(this.#definitions.values())];
+  // Only createLoss calls `create`, with settings that the definition's own schema has checked.
+  override register<S>(definition: LossDefinition<S>, origin?: string): void {
+    super.register(definition as unknown as LossDefinition, origin);
   }
 }
 
@@ -121,10 +105,10 @@ function part(given: Block, where: string): LossPart {
   const settings: Record<string, unknown> = { ...params, ...rest };
   // py4cast names a class that weights or scales, and the point-wise measure as its parameter.
   let wanted = spelt;
-  if (canonical(spelt) === "weightedloss") {
+  if (looseName(spelt) === "weightedloss") {
     wanted = String(settings.loss ?? "mse");
     forget(settings, "loss", "reduction");
-  } else if (canonical(spelt) === "scaledloss") {
+  } else if (looseName(spelt) === "scaledloss") {
     wanted = "scaled";
     if (settings.loss !== undefined) settings.measure = losses.get(String(settings.loss)).name;
     forget(settings, "loss", "reduction");
@@ -139,8 +123,4 @@ function part(given: Block, where: string): LossPart {
 
 function forget(settings: Record<string, unknown>, ...keys: readonly string[]): void {
   for (const key of keys) delete settings[key];
-}
-
-function canonical(name: string): string {
-  return name.toLowerCase().replace(/[-_ ]/g, "");
 }
