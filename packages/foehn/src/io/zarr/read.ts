@@ -1,12 +1,16 @@
-// Opens a Zarr group of local files, format 2 or 3, and reads parts of its arrays, through zarrita.
-// Not here: CF meaning of the attributes (scale_factor, _FillValue, time units), remote stores, nested groups.
+// Opens a Zarr group, format 2 or 3, of local files or of a store elsewhere, and reads parts of its arrays. zarrita decodes; which
+// documents and chunks are fetched is decided here (group-metadata.ts, chunks.ts), so that a remote store costs few requests.
+// Not here: CF meaning of the attributes (scale_factor, _FillValue, time units), nested groups, caching on disk (sources/data-cache.ts).
 
-import { readdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import FileSystemStore from "@zarrita/storage/fs";
 import * as zarr from "zarrita";
-import { DataError, FormatError } from "../../core/errors.js";
+import { DataError, FormatError, isFoehnError } from "../../core/errors.js";
 import { didYouMean } from "../../core/suggest.js";
+import { isNotFound } from "../remote/http.js";
+import { type ObjectStore, openObjectStore } from "../remote/object-store.js";
+import { type ChunkLimits, ChunkReader } from "./chunks.js";
+import { type GroupOptions, type Json, readGroup } from "./group-metadata.js";
 
 /** Values as they are stored, row-major. Strings and booleans are not offered. */
 export type ZarrTypedArray =
@@ -44,7 +48,9 @@ export interface ZarrArray {
 
 /** An open group. It holds no file handles. */
 export interface ZarrGroup {
+  /** Folder or address. */
   readonly path: string;
+  readonly format: 2 | 3;
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly arrays: readonly ZarrArray[];
   /** The array of a name. @throws DataError listing what there is */
@@ -60,57 +66,102 @@ export async function isZarr(path: string): Promise<boolean> {
   return false;
 }
 
+/** Options of `openZarr`. */
+export interface ZarrReadOptions extends GroupOptions, ChunkLimits {}
+
 /**
- * Opens a local Zarr group.
- * @throws DataError when there is none at `path`; FormatError when its metadata cannot be read
+ * Opens a Zarr group.
+ * @param where a local folder, or a store whose address is the group's
+ * @throws DataError when there is none; FormatError when its metadata cannot be read; NetworkError, StorageError
  */
-export async function openZarr(path: string): Promise<ZarrGroup> {
-  const root = resolve(path);
-  if (!(await isZarr(root))) {
-    throw new DataError(`${root} is not a Zarr store`, { hint: "a Zarr folder has a zarr.json or .zgroup file" });
-  }
-  const location = zarr.root(new FileSystemStore(root));
+export async function openZarr(where: string | ObjectStore, options: ZarrReadOptions = {}): Promise<ZarrGroup> {
+  const store = typeof where === "string" ? openObjectStore(resolve(where)) : where;
+  const path = store.description;
   try {
-    const group = await zarr.open(location, { kind: "group" });
-    const arrays: ZarrArray[] = [];
-    for (const entry of (await readdir(root, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      if (!entry.isDirectory() || !(await isArray(join(root, entry.name)))) continue;
-      arrays.push(describe(root, entry.name, await zarr.open(location.resolve(entry.name), { kind: "array" })));
+    const found = await readGroup(store, options);
+    if (!found) {
+      throw new DataError(`${path} is not a Zarr store`, {
+        hint: "a Zarr store has a zarr.json, .zmetadata or .zgroup",
+      });
     }
+    const location = zarr.root(readable(store, found.documents, options.signal));
+    const open = found.format === 3 ? zarr.open.v3 : zarr.open.v2;
+    const chunks = new ChunkReader(options);
+    const arrays = await Promise.all(
+      found.arrays.map(async (name) => {
+        const array = await open(location.resolve(encodeURIComponent(name)), { kind: "array" });
+        return describe(path, name, array, chunks, options.signal);
+      }),
+    );
     return {
-      path: root,
-      attributes: group.attrs,
+      path,
+      format: found.format,
+      attributes: found.attributes,
       arrays,
       array(name) {
-        const found = arrays.find((array) => array.name === name);
-        if (found) return found;
+        const known = arrays.find((array) => array.name === name);
+        if (known) return known;
         const names = arrays.map((array) => array.name);
-        throw new DataError(`${root} has no array "${name}"`, {
+        throw new DataError(`${path} has no array "${name}"`, {
           hint: `${didYouMean(name, names)} It has ${names.join(", ") || "no arrays"}.`.trim(),
         });
       },
     };
   } catch (error) {
-    if (error instanceof DataError) throw error;
-    throw unreadable(root, error);
+    throw unreadable(path, error);
   }
 }
 
-async function isArray(folder: string): Promise<boolean> {
-  for (const name of ["zarr.json", ".zarray"]) {
-    const found = await stat(join(folder, name)).catch(() => undefined);
-    if (found?.isFile()) return true;
-  }
-  return false;
+/** The store as zarrita sees it: metadata documents are at hand, chunks are fetched. Keys begin with a slash. */
+function readable(
+  store: ObjectStore,
+  documents: ReadonlyMap<string, Json>,
+  signal: AbortSignal | undefined,
+): zarr.AsyncReadable {
+  const read = async (key: string, range: { start?: number; end?: number }): Promise<Uint8Array | undefined> => {
+    try {
+      return await store.read(key.slice(1), { ...range, signal });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  };
+  return {
+    async get(key) {
+      const known = documents.get(key.slice(1));
+      return known ? Buffer.from(JSON.stringify(known)) : read(key, {});
+    },
+    async getRange(key, range) {
+      if (!("suffixLength" in range)) return read(key, { start: range.offset, end: range.offset + range.length });
+      // The index of a shard lies at its end, unless the codec says otherwise: zarrita asks for the end in any case.
+      const n = range.suffixLength;
+      return read(key, indexAtStart(documents, key.slice(1)) ? { start: 0, end: n } : { start: -n });
+    },
+  };
 }
 
-function describe(root: string, name: string, array: zarr.Array<zarr.DataType>): ZarrArray {
-  const { _ARRAY_DIMENSIONS: _, ...attributes } = array.attrs;
+function indexAtStart(documents: ReadonlyMap<string, Json>, key: string): boolean {
+  const codecs = documents.get(`${key.slice(0, key.indexOf("/"))}/zarr.json`)?.codecs;
+  const list = Array.isArray(codecs)
+    ? (codecs as { name?: unknown; configuration?: { index_location?: unknown } }[])
+    : [];
+  return list.some((c) => c.name === "sharding_indexed" && c.configuration?.index_location === "start");
+}
+
+function describe(
+  root: string,
+  name: string,
+  array: zarr.Array<zarr.DataType>,
+  chunks: ChunkReader,
+  signal: AbortSignal | undefined,
+): ZarrArray {
+  const { _ARRAY_DIMENSIONS: dimensions, ...attributes } = array.attrs;
+  const named = array.dimensionNames ?? (Array.isArray(dimensions) ? (dimensions as unknown[]) : []);
   const fill = array.fillValue;
   const where = `${root}/${name}`;
   return {
     name,
-    dimensions: array.dimensionNames ?? array.shape.map((_size, axis) => `dim_${axis}`),
+    dimensions: array.shape.map((_size, axis) => (typeof named[axis] === "string" ? named[axis] : `dim_${axis}`)),
     shape: array.shape,
     chunkShape: array.chunks,
     dataType: array.dtype,
@@ -120,7 +171,7 @@ function describe(root: string, name: string, array: zarr.Array<zarr.DataType>):
       if (!array.is("number") && !array.is("bigint")) {
         throw new FormatError(`the array "${name}" has the type ${array.dtype}, not numbers`, { where });
       }
-      const wanted = array.shape.map((size, axis) => {
+      const ranges = array.shape.map((size, axis): readonly [start: number, stop: number] => {
         const selection = selections?.[axis] ?? null;
         const [start, stop] = typeof selection === "number" ? [selection, selection + 1] : (selection ?? [0, size]);
         if (!Number.isInteger(start) || !Number.isInteger(stop) || start < 0 || stop > size || start > stop) {
@@ -128,14 +179,19 @@ function describe(root: string, name: string, array: zarr.Array<zarr.DataType>):
             where,
           });
         }
-        return typeof selection === "number" ? selection : selection === null ? null : zarr.slice(start, stop);
+        return [start, stop];
       });
+      const count = ranges.map(([start, stop]) => stop - start);
       try {
-        const result: unknown = await zarr.get(array, wanted);
-        if (typeof result === "number") return { data: typedArray(array.dtype, [result]), shape: [] };
-        if (typeof result === "bigint") return { data: BigInt64Array.of(result), shape: [] };
-        const chunk = result as { data: ZarrTypedArray; shape: number[] };
-        return { data: chunk.data, shape: chunk.shape };
+        const numbers = array as zarr.Array<zarr.NumberDataType | zarr.BigintDataType>;
+        const data = await chunks.read(
+          name,
+          numbers,
+          ranges.map(([start]) => start),
+          count,
+          signal,
+        );
+        return { data, shape: count.filter((_n, axis) => typeof selections?.[axis] !== "number") };
       } catch (error) {
         throw unreadable(where, error);
       }
@@ -143,11 +199,9 @@ function describe(root: string, name: string, array: zarr.Array<zarr.DataType>):
   };
 }
 
-function typedArray(dtype: string, values: number[]): ZarrTypedArray {
-  return dtype === "float32" ? Float32Array.from(values) : Float64Array.from(values);
-}
-
-function unreadable(where: string, error: unknown): FormatError {
+/** Errors of ours, such as those of the network, stay as they are, also when zarrita wrapped them. */
+function unreadable(where: string, error: unknown): Error {
+  for (let inner: unknown = error; inner instanceof Error; inner = inner.cause) if (isFoehnError(inner)) return inner;
   const reason = error instanceof Error ? error.message : String(error);
   return new FormatError(`the Zarr store cannot be read: ${reason}`, { where, cause: error });
 }
