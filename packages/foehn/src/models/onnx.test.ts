@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as torch from "@foehn/torch";
 import { afterAll, describe, expect, it } from "vitest";
+import { GraphNetwork } from "./graph-network.js";
 import type { Network } from "./network.js";
 import { createNetwork, networks } from "./registry.js";
 
@@ -16,6 +17,9 @@ const small: Record<string, Record<string, unknown>> = {
   segformer: { dims: [8, 10, 15, 16], decoder_dim: 16 },
   swinunetr: { feature_size: 12 },
   unetrpp: { hidden_size: 32 },
+  graphlam: { hidden_dims: 8, processor_layers: 2 },
+  hilam: { hidden_dims: 8, processor_layers: 2 },
+  hilamparallel: { hidden_dims: 8, processor_layers: 2 },
 };
 
 function make(name: string, settings: Record<string, unknown>, shape: readonly number[]): Network {
@@ -34,7 +38,8 @@ function make(name: string, settings: Record<string, unknown>, shape: readonly n
 
 async function agrees(name: string, settings: Record<string, unknown>, shape: readonly number[]) {
   const network = make(name, settings, shape);
-  const made = await torch.onnx.exportOnnx(network, torch.randn([2, ...shape, 5]), join(folder, `${name}.onnx`), {
+  const sample = network instanceof GraphNetwork ? [shape[0]! * shape[1]!, 5] : [...shape, 5];
+  const made = await torch.onnx.exportOnnx(network, torch.randn([2, ...sample]), join(folder, `${name}.onnx`), {
     tolerance: 1e-4,
     batchSizes: [1, 3],
   });

@@ -14,7 +14,7 @@ import type { InputShape, ModelType } from "../network.js";
 export class GraphLAM extends MeshNetwork {
   static readonly modelName = "graphlam";
   static readonly modelType: ModelType = "graph";
-  static readonly onnxSupported = false;
+  static readonly onnxSupported = true;
   static readonly settings = graphSettings;
 
   readonly mesh_embedder: Mlp;

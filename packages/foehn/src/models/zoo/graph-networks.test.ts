@@ -212,8 +212,4 @@ describe("graph networks", () => {
     make("hilamparallel", [27, 30], { tmp_dir: folder }).dispose();
     expect(readdirSync(folder)).toHaveLength(1);
   });
-
-  it("has no ONNX form", () => {
-    for (const name of names) expect(networks.get(name).onnxSupported).toBe(false);
-  });
 });

@@ -66,7 +66,7 @@ class ParallelRound extends nn.Module {
 export class HiLAMParallel extends HierarchicalNetwork {
   static readonly modelName = "hilamparallel";
   static readonly modelType: ModelType = "graph";
-  static readonly onnxSupported = false;
+  static readonly onnxSupported = true;
   static readonly settings = graphSettings;
 
   readonly processor: nn.ModuleDict<ParallelRound>;

@@ -15,7 +15,7 @@ type Rounds = nn.ModuleList<nn.ModuleList<InteractionNet>>;
 export class HiLAM extends HierarchicalNetwork {
   static readonly modelName = "hilam";
   static readonly modelType: ModelType = "graph";
-  static readonly onnxSupported = false;
+  static readonly onnxSupported = true;
   static readonly settings = graphSettings;
 
   readonly mesh_down_gnns: Rounds;
