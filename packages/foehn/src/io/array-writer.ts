@@ -18,8 +18,10 @@ export interface ArraySpec {
   readonly dimensions: readonly string[];
   /** A first entry of `null` is an axis that grows with the chunks written (NetCDF: unlimited). */
   readonly shape: readonly (number | null)[];
-  /** Default: the whole array is one chunk, or one step of a growing axis. Must divide the shape. */
+  /** Default: the whole array is one chunk, or one step of a growing axis. Must divide the shape, except in Zarr. */
   readonly chunkShape?: readonly number[];
+  /** Zarr 3: several chunks share a file, each of this shape: whole chunks. Default: a file for each chunk. */
+  readonly shardShape?: readonly number[] | undefined;
   readonly dataType: ArrayDataType;
   readonly attributes?: ArrayAttributes;
 }
@@ -79,7 +81,7 @@ export function chunkProblem(spec: ArraySpec, index: readonly number[], values: 
 }
 
 /** What is wrong with a spec itself, or undefined when nothing is. */
-export function specProblem(spec: ArraySpec): string | undefined {
+export function specProblem(spec: ArraySpec, { partialChunks = false } = {}): string | undefined {
   const { name, dimensions, shape } = spec;
   const chunkShape = chunkShapeOf(spec);
   if (!/^[A-Za-z_][A-Za-z0-9_.@+-]*$/.test(name)) {
@@ -90,9 +92,19 @@ export function specProblem(spec: ArraySpec): string | undefined {
   }
   for (const [axis, size] of shape.entries()) {
     const chunk = chunkShape[axis]!;
-    if (chunk < 1 || (size ?? 0) % chunk !== 0 || (size === null && axis > 0)) {
+    const divides = partialChunks || (size ?? 0) % chunk === 0;
+    if (!Number.isInteger(chunk) || chunk < 1 || !divides || (size === null && axis > 0)) {
       return `array "${name}": shape [${shape.map((n) => n ?? "…")}] is not made of whole chunks [${chunkShape}]`;
     }
   }
-  return undefined;
+  return shardProblem(spec);
+}
+
+function shardProblem(spec: ArraySpec): string | undefined {
+  const { name, shape, shardShape } = spec;
+  if (shardShape === undefined) return undefined;
+  const chunkShape = chunkShapeOf(spec);
+  const fits = shardShape.every((size, axis) => size >= 1 && size % chunkShape[axis]! === 0);
+  if (shardShape.length === shape.length && fits && !shape.includes(null)) return undefined;
+  return `array "${name}": shards of [${shardShape}] are not made of whole chunks of [${chunkShape}]`;
 }

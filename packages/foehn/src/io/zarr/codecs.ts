@@ -1,4 +1,5 @@
-// Compression of Zarr chunks: none, gzip (node:zlib), zstd and blosc (WebAssembly). It runs in the writer's worker thread.
+// Compression of Zarr chunks: none, gzip (node:zlib), zstd and blosc (the system's libraries where they are, else WebAssembly). It runs
+// in the writer's worker threads.
 // "none" is the default: on a fast disk one core compresses a noisy float32 field four to ten times slower than the disk writes it
 // (bench/forecast-io.mjs prints both). Decoding is zarrita's business (read.ts).
 
@@ -6,6 +7,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { UsageError } from "../../core/errors.js";
 import { didYouMean } from "../../core/suggest.js";
+import { type NativeEncode, nativeBlosc, nativeZstd } from "./native-codecs.js";
 
 /** How one chunk becomes bytes on disk, and how that is written down in each format. */
 export interface ZarrCodec {
@@ -14,7 +16,16 @@ export interface ZarrCodec {
   metadataV3(elementBytes: number): unknown;
   /** `compressor` of format 2; undefined when chunks are stored plain. */
   metadataV2(): unknown;
-  encode(bytes: Uint8Array): Promise<Uint8Array>;
+  encode(bytes: Uint8Array, elementBytes: number): Promise<Uint8Array>;
+}
+
+/** Looks for the library with the first chunk. */
+function once(find: () => NativeEncode | undefined): () => NativeEncode | undefined {
+  let found: { readonly encode: NativeEncode | undefined } | undefined;
+  return () => {
+    found ??= { encode: find() };
+    return found.encode;
+  };
 }
 
 const gzipAsync = promisify(gzip);
@@ -34,16 +45,22 @@ const gzip1: ZarrCodec = {
 };
 
 const zstdLevel = 1;
+const systemZstd = once(() => nativeZstd(zstdLevel));
 
 const zstd: ZarrCodec = {
   name: "zstd",
   metadataV3: () => ({ name: "zstd", configuration: { level: zstdLevel, checksum: false } }),
   metadataV2: () => ({ id: "zstd", level: zstdLevel }),
   encode: async (bytes) => {
+    const native = systemZstd();
+    if (native) return native(bytes);
     const { default: Zstd } = await import("numcodecs/zstd");
     return Zstd.fromConfig({ id: "zstd", level: zstdLevel }).encode(bytes);
   },
 };
+
+const systemBlosc4 = once(() => nativeBlosc(5, 4));
+const systemBlosc8 = once(() => nativeBlosc(5, 8));
 
 // Byte shuffling before lz4 halves noisy float32 fields at the lowest cost of all (reference measurements in bench/).
 const blosc: ZarrCodec = {
@@ -53,7 +70,9 @@ const blosc: ZarrCodec = {
     configuration: { cname: "lz4", clevel: 5, shuffle: "shuffle", typesize: elementBytes, blocksize: 0 },
   }),
   metadataV2: () => ({ id: "blosc", cname: "lz4", clevel: 5, shuffle: 1, blocksize: 0 }),
-  encode: async (bytes) => {
+  encode: async (bytes, elementBytes) => {
+    const native = elementBytes === 8 ? systemBlosc8() : systemBlosc4();
+    if (native) return native(bytes);
     const { default: Blosc } = await import("numcodecs/blosc");
     return Blosc.fromConfig({ id: "blosc", cname: "lz4", clevel: 5, shuffle: 1, blocksize: 0 }).encode(bytes);
   },

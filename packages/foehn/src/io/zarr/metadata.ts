@@ -1,6 +1,6 @@
 // The JSON documents of a Zarr store: array and group metadata of format 3 (zarr-specs.readthedocs.io, core v3.0) and format 2,
 // and the consolidated copies that let a reader open the whole group with one request.
-// Not here: reading, chunk files and compression (write.ts, read.ts, codecs.ts).
+// Not here: reading, chunk files and compression (write.ts, shard-files.ts, read.ts, codecs.ts).
 
 import { type ArrayAttributes, type ArrayDataType, elementBytes } from "../array-writer.js";
 import type { ZarrCodec } from "./codecs.js";
@@ -11,6 +11,8 @@ export interface ZarrArrayInfo {
   readonly dimensions: readonly string[];
   readonly shape: readonly number[];
   readonly chunkShape: readonly number[];
+  /** Several chunks share a file of this shape; format 3 only. */
+  readonly shardShape?: readonly number[] | undefined;
   readonly dataType: ArrayDataType;
   readonly attributes: ArrayAttributes;
   readonly codec: ZarrCodec;
@@ -59,17 +61,27 @@ function documentsV3(attributes: ArrayAttributes, arrays: readonly ZarrArrayInfo
 function arrayV3(array: ZarrArrayInfo): unknown {
   const bytes = { name: "bytes", configuration: { endian: "little" } };
   const compressor = array.codec.metadataV3(elementBytes(array.dataType));
+  const codecs = compressor === undefined ? [bytes] : [bytes, compressor];
   return {
     zarr_format: 3,
     node_type: "array",
     shape: array.shape,
     data_type: array.dataType,
-    chunk_grid: { name: "regular", configuration: { chunk_shape: array.chunkShape } },
+    chunk_grid: { name: "regular", configuration: { chunk_shape: array.shardShape ?? array.chunkShape } },
     chunk_key_encoding: { name: "default", configuration: { separator: "." } },
     fill_value: isFloat(array.dataType) ? "NaN" : 0,
-    codecs: compressor === undefined ? [bytes] : [bytes, compressor],
+    codecs: array.shardShape ? [sharding(array.chunkShape, codecs)] : codecs,
     dimension_names: array.dimensions,
     attributes: array.attributes,
+  };
+}
+
+/** Zarr's sharding codec, version 1.0: the chunk grid then has the shards, and the chunks are in here. */
+function sharding(chunkShape: readonly number[], codecs: readonly unknown[]): unknown {
+  const index_codecs = [{ name: "bytes", configuration: { endian: "little" } }, { name: "crc32c" }];
+  return {
+    name: "sharding_indexed",
+    configuration: { chunk_shape: chunkShape, codecs, index_codecs, index_location: "end" },
   };
 }
 

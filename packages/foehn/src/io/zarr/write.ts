@@ -1,10 +1,11 @@
 // Writes a Zarr group of local files, one array per variable, chunk by chunk, while a forecast runs.
 // Formats: Zarr 3 (zarr-specs.readthedocs.io, default) and Zarr 2, with CF attributes and consolidated metadata, so xarray opens it.
 // Everything goes to a temporary folder beside the target; `close` flushes it to disk and renames it, `abort` removes it.
-// A chunk that is never written reads as NaN (the fill value), never as zero. Not here: shards and remote stores.
+// In a work folder, several processes fill one store, each its own chunks or shards, and the last one closes it.
+// A chunk that is never written reads as NaN (the fill value), never as zero. Not here: remote stores.
 
-import { mkdir, rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "../../core/errors.js";
 import { temporaryPath, toStorageError } from "../../core/files.js";
 import {
@@ -14,14 +15,17 @@ import {
   type ArrayWriter,
   chunkProblem,
   chunkShapeOf,
+  elementBytes,
   specProblem,
   wholeShape,
 } from "../array-writer.js";
-import { moveToFinalName, refuseExisting, syncFolders } from "../final-name.js";
-import { writeDurably } from "./chunk-file.js";
+import { moveToFinalName, refuseExisting, syncEntry, syncFolders } from "../final-name.js";
+import type { WorkFolder } from "../work-folder.js";
+import { type ChunkPlace, writeDurably } from "./chunk-file.js";
 import { ChunkWriter } from "./chunk-writer.js";
 import { type ZarrCodec, zarrCodec } from "./codecs.js";
 import { chunkKey, storeDocuments, type ZarrArrayInfo } from "./metadata.js";
+import { shardSlot } from "./shard-grid.js";
 
 /** Options of `ZarrWriter.create`. */
 export interface ZarrWriteOptions {
@@ -32,11 +36,16 @@ export interface ZarrWriteOptions {
   readonly compression?: string;
   /** Replace an existing folder or file, at the very end. Default false. */
   readonly overwrite?: boolean;
+  /** Where the store is built, for one that several calls fill. Default: a temporary folder of this writer. */
+  readonly work?: WorkFolder | undefined;
 }
+
+/** Files of which an older store has one. */
+export const zarrMarkers = ["zarr.json", ".zgroup"] as const;
 
 const finalName = (options: ZarrWriteOptions) => ({
   overwrite: options.overwrite === true,
-  markers: ["zarr.json", ".zgroup"],
+  markers: zarrMarkers,
 });
 
 interface ArrayState {
@@ -48,16 +57,19 @@ interface ArrayState {
 /** A Zarr group being written; see the top of this file. */
 export class ZarrWriter implements ArrayWriter {
   readonly path: string;
-  readonly #temporary: string;
+  /** The store while it is built. */
+  readonly #folder: string;
   readonly #options: ZarrWriteOptions;
   readonly #codec: ZarrCodec;
   readonly #arrays = new Map<string, ArrayState>();
   readonly #chunks: ChunkWriter;
+  /** Temporary names of the shards being built in a work folder. */
+  readonly #shardNames = new Map<string, string>();
   #closed = false;
 
-  private constructor(path: string, temporary: string, options: ZarrWriteOptions) {
+  private constructor(path: string, folder: string, options: ZarrWriteOptions) {
     this.path = path;
-    this.#temporary = temporary;
+    this.#folder = folder;
     this.#options = options;
     this.#chunks = new ChunkWriter(path);
     this.#codec = zarrCodec(options.compression ?? "none");
@@ -69,6 +81,7 @@ export class ZarrWriter implements ArrayWriter {
    */
   static async create(path: string, options: ZarrWriteOptions = {}): Promise<ZarrWriter> {
     const target = resolve(path);
+    if (options.work) return new ZarrWriter(target, options.work.store, options);
     await refuseExisting(target, finalName(options));
     const temporary = temporaryPath(target);
     const writer = new ZarrWriter(target, temporary, options);
@@ -85,10 +98,13 @@ export class ZarrWriter implements ArrayWriter {
 
   async declare(spec: ArraySpec): Promise<void> {
     if (this.#arrays.has(spec.name)) throw new UsageError(`the array "${spec.name}" is declared twice`);
-    const problem = specProblem(spec);
+    const problem = specProblem(spec, { partialChunks: true });
     if (problem !== undefined) throw new UsageError(problem);
+    if (spec.shardShape && this.#format === 2) {
+      throw new UsageError("Zarr format 2 has no shards", { hint: "leave the shards out, or write format 3" });
+    }
     this.#arrays.set(spec.name, { spec, grown: 0 });
-    await guard(this.#temporary, () => mkdir(join(this.#temporary, spec.name)));
+    await guard(this.path, () => mkdir(join(this.#folder, spec.name), { recursive: true }));
   }
 
   async writeArray(spec: ArraySpec, values: ArrayValues): Promise<void> {
@@ -105,8 +121,35 @@ export class ZarrWriter implements ArrayWriter {
     const problem = chunkProblem(array.spec, index, values);
     if (problem !== undefined) throw new UsageError(problem);
     if (array.spec.shape[0] === null) array.grown = Math.max(array.grown, index[0]! + 1);
-    const file = join(this.#temporary, chunkKey(this.#format, name, index));
-    await this.#chunks.write(file, values, this.#codec.name);
+    await this.#chunks.write(this.#placeOf(array.spec, index), values);
+  }
+
+  #placeOf(spec: ArraySpec, index: readonly number[]): ChunkPlace {
+    const { work } = this.#options;
+    const of = { codec: this.#codec.name, elementBytes: elementBytes(spec.dataType) };
+    const fileOf = (at: readonly number[]): string => join(this.#folder, chunkKey(this.#format, spec.name, at));
+    if (!spec.shardShape) return { ...of, file: fileOf(index), temporary: work?.temporaryName() };
+    const shape = spec.shape.map((size) => size ?? 0);
+    const { shard, ...place } = shardSlot(index, shape, chunkShapeOf(spec), spec.shardShape);
+    const file = fileOf(shard);
+    if (!work) return { ...of, file, shard: { ...place, temporary: `${file}.part` } };
+    // Each chunk of a shard must find the same name.
+    const temporary = this.#shardNames.get(file) ?? work.temporaryName();
+    this.#shardNames.set(file, temporary);
+    return { ...of, file, shard: { ...place, temporary } };
+  }
+
+  /**
+   * Waits until what was written so far is on the disk, in place. Of the shards that still lack chunks, those are ended of which `which`
+   * is true, by the index of the shard: what they lack reads as missing.
+   */
+  async flush(which: (index: readonly number[]) => boolean): Promise<void> {
+    await this.#chunks.flush((file) => which(indexOfKey(basename(file))));
+    for (const file of this.#shardNames.keys()) if (which(indexOfKey(basename(file)))) this.#shardNames.delete(file);
+    if (!this.#options.work) return;
+    await guard(this.path, async () => {
+      for (const name of this.#arrays.keys()) await syncEntry(join(this.#folder, name));
+    });
   }
 
   /**
@@ -119,14 +162,19 @@ export class ZarrWriter implements ArrayWriter {
     const arrays = this.#finishedArrays();
     try {
       await this.#chunks.flush();
+      const { attributes = {}, work } = this.#options;
       await guard(this.path, async () => {
-        for (const { key, json } of storeDocuments(this.#format, this.#options.attributes ?? {}, arrays)) {
-          await writeDurably(join(this.#temporary, key), Buffer.from(JSON.stringify(json, null, 1)));
+        for (const { key, json } of storeDocuments(this.#format, attributes, arrays)) {
+          const file = join(this.#folder, key);
+          const temporary = work?.temporaryName() ?? file;
+          await writeDurably(temporary, Buffer.from(JSON.stringify(json, null, 1)));
+          if (temporary !== file) await rename(temporary, file);
         }
-        await syncFolders(this.#temporary);
+        await syncFolders(this.#folder);
       });
       await this.#chunks.close();
-      await moveToFinalName(this.#temporary, this.path, finalName(this.#options));
+      if (work) await work.complete();
+      else await moveToFinalName(this.#folder, this.path, finalName(this.#options));
     } catch (error) {
       await this.abort();
       throw error;
@@ -147,17 +195,28 @@ export class ZarrWriter implements ArrayWriter {
       dimensions: spec.dimensions,
       shape: spec.shape.map((size, axis) => size ?? lengths.get(spec.dimensions[axis]!)!),
       chunkShape: chunkShapeOf(spec),
+      shardShape: spec.shardShape,
       dataType: spec.dataType,
       attributes: spec.attributes ?? {},
       codec: this.#codec,
     }));
   }
 
+  /** Removes what was written; in a work folder only what is not finished. */
   async abort(): Promise<void> {
     this.#closed = true;
     await this.#chunks.close();
-    await rm(this.#temporary, { recursive: true, force: true });
+    if (!this.#options.work) return rm(this.#folder, { recursive: true, force: true });
+    for (const temporary of this.#shardNames.values()) await rm(temporary, { force: true });
   }
+}
+
+/** `c.0.3` and `0.3` are [0, 3]. */
+function indexOfKey(key: string): number[] {
+  return key
+    .split(".")
+    .filter((part) => part !== "c")
+    .map(Number);
 }
 
 async function guard<T>(path: string, work: () => Promise<T>): Promise<T> {
