@@ -27,7 +27,7 @@ export interface RolloutOptions {
   readonly outputs: readonly ForecastOutput[];
   /** Forecasts from each initial time. Default: one, and outputs without an ensemble axis. */
   readonly members?: number | undefined;
-  /** Forecasts that the model computes at once: members, then dates. It does not change what comes out. Default 1. */
+  /** Forecasts that the model computes at once, members and dates. It does not change what comes out. Default 1. */
   readonly batchSize?: number | undefined;
   /** Makes the members differ. Default: nothing does. */
   readonly perturbation?: Perturbation | undefined;
@@ -81,7 +81,7 @@ export async function runForecast(options: RolloutOptions): Promise<(string | un
     });
     progress.start("forecast", rows.length * steps);
     let done = 0;
-    for (const call of callsOf(rows, options.batchSize ?? 1)) {
+    for (const call of inGroups(rows, options.batchSize ?? 1)) {
       await runCall(options, call, { host, underWay, done });
       await drain(underWay, 0);
       done += call.length;
@@ -118,17 +118,6 @@ interface RowUnderWay extends WorkRow {
   readonly of: UnitUnderWay;
 }
 
-/** The rows of each call of the model: as many as fit, of one date. */
-function callsOf(rows: readonly RowUnderWay[], batchSize: number): RowUnderWay[][] {
-  const dates = [...new Set(rows.map((row) => row.initialIndex))];
-  return dates.flatMap((date) =>
-    inGroups(
-      rows.filter((row) => row.initialIndex === date),
-      batchSize,
-    ),
-  );
-}
-
 async function finishUnits(outputs: readonly ForecastOutput[], call: readonly RowUnderWay[]): Promise<void> {
   for (const { of } of call) {
     if (--of.left > 0) continue;
@@ -147,21 +136,18 @@ async function runCall(
   const x = await perturbedStates(options, call, starts);
   let leadIndex = 0;
   try {
-    for await (const { output } of loop.run(starts[0]!, x)) {
-      const step = { leadIndex, lead: leadIndex * loop.timeStep };
+    for await (const { output } of loop.run(starts, x)) {
+      const at = leadIndex;
+      const lead = at * loop.timeStep;
       const write = (fields: readonly Float32Array[], r: number) => {
         const { initialIndex, memberIndex } = call[r]!;
-        const { leadIndex, lead } = step;
-        return Promise.all(
-          outputs.map((sink) =>
-            sink.write({ initialIndex, memberIndex, leadIndex, validTime: starts[r]! + lead, fields }),
-          ),
-        );
+        const step = { initialIndex, memberIndex, leadIndex: at, validTime: starts[r]! + lead, fields };
+        return Promise.all(outputs.map((sink) => sink.write(step)));
       };
       underWay.push(host.with(output, (rows) => Promise.all(rows.map(write))));
       await drain(underWay, depth);
       throwIfInterrupted(signal, `the forecast from ${formatTimeShort(starts[0]!)}`);
-      progress.update(done * steps + leadIndex * call.length, { lead: `+${formatDuration(step.lead)}` });
+      progress.update(done * steps + leadIndex * call.length, { lead: `+${formatDuration(lead)}` });
       if (leadIndex === steps) break;
       leadIndex++;
     }
