@@ -89,7 +89,8 @@ function choicesOf(issue: Issue): readonly unknown[] | undefined {
   if (issue.code === "invalid_value") return issue.values;
   if (issue.code === "invalid_union") {
     const options = (issue as { options?: unknown }).options;
-    return Array.isArray(options) ? options : undefined;
+    // A discriminator with a default may also be left out, which is no choice to offer.
+    return Array.isArray(options) ? options.filter((choice) => choice !== undefined) : undefined;
   }
   return undefined;
 }
