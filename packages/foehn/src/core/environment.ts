@@ -20,6 +20,12 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
     meaning: "where runs go (its folder runs) and caches (cache)",
   },
   { name: "FOEHN_CACHE", meaning: "where statistics and indices are kept; over the root folder's cache" },
+  { name: "FOEHN_DATA_CACHE", meaning: "where remote data are kept; over FOEHN_CACHE and the system's cache folder" },
+  {
+    name: "FOEHN_DATA_CACHE_SIZE",
+    meaning: "how large that may become, such as 500MB (default 20GB; 0 keeps nothing)",
+  },
+  { name: "FOEHN_OFFLINE", meaning: "1: nothing is fetched; what was fetched before is used" },
   { name: "FOEHN_TITAN_PATH", olderName: "PY4CAST_TITAN_PATH", meaning: "root folder of the dataset titan" },
   { name: "FOEHN_SMEAGOL_PATH", olderName: "PY4CAST_SMEAGOL_PATH", meaning: "root folder of the dataset smeagol" },
   { name: "FOEHN_ECCODES", meaning: "file of the ecCodes library, for GRIB" },
@@ -75,4 +81,9 @@ export function cacheFolder(kind: string, environment: Environment = process.env
 export function datasetRoot(name: string, environment: Environment = process.env): string | undefined {
   const path = folder(`FOEHN_${name.toUpperCase()}_PATH`, environment);
   return path === undefined || isAbsolute(path) ? path : join(process.cwd(), path);
+}
+
+/** True when `FOEHN_OFFLINE` asks for no network: 1, true, yes or on. */
+export function isOffline(environment: Environment = process.env): boolean {
+  return /^(1|true|yes|on)$/i.test(environment.FOEHN_OFFLINE ?? "");
 }

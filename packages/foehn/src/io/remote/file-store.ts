@@ -69,10 +69,11 @@ export function openFileStore(text: string): ObjectStore {
       const full = pathOf(path);
       try {
         const { size, mtime } = await stat(full);
-        const options = { start, highWaterMark: 1 << 18, ...(end === undefined ? {} : { end: end - 1 }) };
+        const from = start < 0 ? Math.max(0, size + start) : start;
+        const options = { start: from, highWaterMark: 1 << 18, ...(end === undefined ? {} : { end: end - 1 }) };
         const file = createReadStream(full, { ...options, ...(signal === undefined ? {} : { signal }) });
         const body = Readable.toWeb(file) as ReadableStream<Uint8Array>;
-        return { body, size, offset: start, lastModified: mtime.toUTCString() };
+        return { body, size, offset: from, lastModified: mtime.toUTCString() };
       } catch (error) {
         throw toStorageError(error, full);
       }

@@ -80,7 +80,7 @@ export function storeOver(description: string, urlOf: UrlOf, options: HttpStoreO
     },
     async stream(path, { start = 0, end, etag, signal }: StreamOptions = {}): Promise<ObjectStream> {
       const whole = start === 0 && end === undefined;
-      const range = `bytes=${start}-${end === undefined ? "" : end - 1}`;
+      const range = start < 0 ? `bytes=${start}` : `bytes=${start}-${end === undefined ? "" : end - 1}`;
       // If-Range takes strong validators only.
       const condition = etag !== undefined && !etag.startsWith("W/") ? { "if-range": etag } : undefined;
       const response = await request(path, {
@@ -93,13 +93,13 @@ export function storeOver(description: string, urlOf: UrlOf, options: HttpStoreO
       const tags = infoOf(headers, true);
       if (status === 206) {
         const sent = contentRange(headers);
-        if (sent?.start !== start) {
+        if (sent?.start === undefined || (start >= 0 && sent.start !== start)) {
           await body.cancel().catch(() => {});
           throw new NetworkError(`the server sent other bytes than asked for (${headers.get("content-range")})`, {
             where: publicUrl(urlOf(path)),
           });
         }
-        return { ...tags, body, size: sent.size, offset: start };
+        return { ...tags, body, size: sent.size, offset: sent.start };
       }
       if (status === 416) {
         await body.cancel().catch(() => {});

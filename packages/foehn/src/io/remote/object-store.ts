@@ -31,7 +31,7 @@ export interface RangeOptions extends CallOptions {
 
 /** Options of `ObjectStore.stream`. */
 export interface StreamOptions extends CallOptions {
-  /** Not negative. */
+  /** Negative: so many bytes from the end, without `end`. */
   readonly start?: number | undefined;
   readonly end?: number | undefined;
   /** Only a part of this very version; of another one the whole is sent. */
