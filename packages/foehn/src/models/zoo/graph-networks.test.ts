@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { NamedTensor } from "../../tensor/named-tensor.js";
 import type { GraphNetwork } from "../graph-network.js";
 import type { Network } from "../network.js";
-import { createNetwork, networks } from "../registry.js";
+import { createNetwork } from "../registry.js";
 
 const golden = (name: string) => fileURLToPath(new URL(`../../../../../test/golden/${name}`, import.meta.url));
 const names = ["graphlam", "hilam", "hilamparallel"];
