@@ -19,6 +19,7 @@ import { createStrategy, strategies } from "../training/strategies/registry.js";
 import type { StrategySettings } from "../training/strategies/strategy.js";
 import { infoOf, staticsOf, strategySettingsOf } from "./contents.js";
 import { type Manifest, manifestName, readManifest } from "./manifest.js";
+import { withPackedMesh } from "./mesh-file.js";
 import { type ResolveOptions, resolvePackage } from "./uri.js";
 
 /** An open package. It holds no file handles. */
@@ -105,7 +106,8 @@ export async function openPackage(text: string, options: ResolveOptions = {}): P
         numInputSteps: manifest.n_history + 1,
         hasMask: manifest.mask_as_input,
       });
-      const { architecture, settings } = manifest;
+      const { architecture } = manifest;
+      const settings = await withPackedMesh(manifest.settings, file);
       const network = createNetwork(architecture, inputs, numOutputFeatures(features), settings, described.grid.shape);
       await loadWeights(network, manifest, path, file);
       network.eval();

@@ -9,6 +9,7 @@ import { moveToFinalName, refuseExisting, syncFolders } from "../io/final-name.j
 import type { PackageContents } from "../training/package-contents.js";
 import { manifestOf, packageFiles } from "./contents.js";
 import { manifestName, readManifest } from "./manifest.js";
+import { packMesh } from "./mesh-file.js";
 
 /** Options of `writePackage`. */
 export interface WritePackageOptions {
@@ -35,9 +36,10 @@ export async function writePackage(
     await mkdir(dirname(target), { recursive: true });
     await mkdir(temporary);
     writeTensors(temporary, contents);
+    const settings = packMesh(temporary, contents.settings, contents.info.grid.shape);
     const files: Record<string, { sha256: string; size: number }> = {};
     for (const name of (await readdir(temporary)).sort()) files[name] = await sha256File(join(temporary, name));
-    const { schema_version, name, version, ...rest } = manifestOf(contents);
+    const { schema_version, name, version, ...rest } = manifestOf({ ...contents, settings });
     const license = options.license === undefined ? {} : { license: options.license };
     const manifest = { schema_version, name, version, ...license, ...rest, files };
     const path = join(temporary, manifestName);
