@@ -80,3 +80,15 @@ function leastCommonMultiple(a: number, b: number): number {
 export function inGroups<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
+
+/** Numbers, as `workUnits` counts them, of the blocks that a unit of whole blocks covers. */
+export function blocksIn(unit: WorkUnit, members: number, block: WorkBlock): number[] {
+  const perDate = Math.ceil(members / block.members);
+  const blocks: number[] = [];
+  for (let d = unit.dates[0]; d < unit.dates[1]; d += block.dates) {
+    for (let m = unit.members[0]; m < unit.members[1]; m += block.members) {
+      blocks.push(Math.floor(d / block.dates) * perDate + Math.floor(m / block.members));
+    }
+  }
+  return blocks;
+}
