@@ -44,7 +44,9 @@ export { type DatasetEntry, listDatasets, openDataset, registerDataset } from ".
 export { type DatasetPlan, openSourceDataset, type PlannedVariable } from "./datasets/source-dataset.js";
 // Forecasts
 export { type ForecastOptions, type ForecastResult, forecast } from "./forecast/forecast.js";
+export { type FieldsHook, type StepHooks, withHooks } from "./forecast/hooks.js";
 export { Inference, type InferenceState } from "./forecast/inference.js";
+export { interleave } from "./forecast/interleave.js";
 export type { ForecastOutput } from "./forecast/outputs/output.js";
 export type { SourceTerm } from "./forecast/source-term.js";
 export type { LoopDescription, TimeLoop, TimeLoopStep } from "./forecast/time-loop.js";
@@ -73,6 +75,7 @@ export {
 } from "./io/remote/object-store.js";
 // Models
 export { type CheckOptions, type CheckOutcome, checkNetwork } from "./models/conformance/check-network.js";
+export { type TimedForward, withCosZenith } from "./models/cos-zenith.js";
 export { GraphNetwork } from "./models/graph-network.js";
 export {
   type InputShape,

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { cosZenithField } from "../variables/solar.js";
 import { parseTime } from "../core/time.js";
 import { latLonGrid, regularGrid } from "../grid/grid.js";
 import { computeForcings, dateFeatures, dayOfYear, forcingNames, forcingSpecSchema, insolation } from "./forcings.js";
@@ -68,6 +69,13 @@ describe("computeForcings", () => {
     for (let n = 0; n < 6; n++) {
       expect([...out.slice(n * 6, n * 6 + 6)]).toEqual([n + 1, ...date, Math.fround(sun[n]! / 1366)]);
     }
+  });
+
+  it("gives the cosine of the solar zenith angle last, as it is", () => {
+    const spec = forcingSpecSchema.parse({ date: false, cos_zenith: true });
+    expect(forcingNames(spec)).toEqual(["toa_radiation", "cos_zenith"]);
+    const out = computeForcings(spec, grid, time);
+    expect(out.filter((_, i) => i % 2 === 1)).toEqual(cosZenithField(time, grid));
   });
 
   it("swaps labels, not values, for py4cast", () => {

@@ -1,11 +1,13 @@
 // Forcings: features known at every valid time. Some are read from the source, some computed here from time and place:
 // the hour of the day and the time of the year as circles, and the solar radiation at the top of the atmosphere.
 // The formulas and the order are py4cast's (date features of `forcings.py`, TOA radiation); its labels, which swap sine and
-// cosine, are given only with `compat: "py4cast"`. Everything is scaled to [0, 1], as networks take it.
+// cosine, are given only with `compat: "py4cast"`. They are scaled to [0, 1], as networks take it; the cosine of the solar zenith angle,
+// as the networks of earth2mip take it, is not.
 
 import { z } from "zod";
 import { DataError } from "../core/errors.js";
 import type { Grid } from "../grid/grid.js";
+import { cosZenithField } from "../variables/solar.js";
 
 /** Solar constant of the insolation formula, W m-2. */
 export const solarConstant = 1366;
@@ -18,6 +20,11 @@ export const forcingSpecSchema = z.strictObject({
   date: z.boolean().default(true).describe("time of day and time of year as sine and cosine"),
   /** `toa_radiation`. */
   insolation: z.boolean().default(true).describe("solar radiation at the top of the atmosphere, per grid point"),
+  /** `cos_zenith`. */
+  cos_zenith: z
+    .boolean()
+    .optional()
+    .describe("cosine of the solar zenith angle per grid point, -1 to 1, negative at night (variables/solar)"),
   compat: z
     .literal("py4cast")
     .optional()
@@ -36,12 +43,13 @@ const dateNames = ["sin_hour", "cos_hour", "sin_year", "cos_year"];
 // py4cast's own order of labels over the same values: each sine is called cosine and the other way round.
 const py4castDateNames = ["cos_hour", "sin_hour", "cos_doy", "sin_doy"];
 
-/** Names of the forcing features in tensor order: the read ones, the date, the insolation. */
+/** Names of the forcing features in tensor order: the read ones, the date, the insolation, the zenith angle. */
 export function forcingNames(spec: ForcingSpec): string[] {
   return [
     ...spec.variables,
     ...(spec.date ? (spec.compat === "py4cast" ? py4castDateNames : dateNames) : []),
     ...(spec.insolation ? ["toa_radiation"] : []),
+    ...(spec.cos_zenith ? ["cos_zenith"] : []),
   ];
 }
 
@@ -75,11 +83,13 @@ export function fillComputedForcings(spec: ForcingSpec, grid: Grid, time: number
   const width = target.length / points;
   const date = spec.date ? dateFeatures(time) : [];
   const radiation = spec.insolation ? insolation(grid, time) : undefined;
+  const zenith = spec.cos_zenith ? cosZenithField(time, grid) : undefined;
   const first = spec.variables.length;
   for (let n = 0; n < points; n++) {
     let at = n * width + first;
     for (let k = 0; k < date.length; k++) target[at++] = date[k]!;
-    if (radiation) target[at] = radiation[n]! / solarConstant;
+    if (radiation) target[at++] = radiation[n]! / solarConstant;
+    if (zenith) target[at] = zenith[n]!;
   }
 }
 

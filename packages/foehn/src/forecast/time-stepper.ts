@@ -78,15 +78,21 @@ function itemOf<S extends StepperState>(stepper: TimeStepper<S>, state: S): Time
   };
 }
 
-/** A stepper as a TimeLoop. Disposing the loop disposes the stepper. */
-export function loopOf<S extends StepperState>(stepper: TimeStepper<S>): OpenLoop<S> {
+/**
+ * A stepper as a TimeLoop.
+ * @param owner what is disposed with the loop; default the stepper
+ */
+export function loopOf<S extends StepperState>(
+  stepper: TimeStepper<S>,
+  owner: object & Partial<Disposable> = stepper,
+): OpenLoop<S> {
   return {
     ...descriptionOf(stepper),
     precision: stepper.precision ?? "fp32",
     notes: stepper.notes ?? [],
     stepper,
     run: (time, x, restart) => runStepper(stepper, time, x, restart),
-    [Symbol.dispose]: () => stepper[Symbol.dispose]?.(),
+    [Symbol.dispose]: () => owner[Symbol.dispose]?.(),
   };
 }
 
