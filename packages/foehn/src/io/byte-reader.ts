@@ -1,5 +1,5 @@
 // Random access to the bytes of a file through one read-ahead window. The file is opened for each burst of reads and closed after it
-// (`withFile`), so that a thousand sources hold no descriptors.
+// (`withFile`), so that a thousand sources hold no descriptors. Bytes that are in memory already read the same way (`memoryReader`).
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { FormatError, StorageError } from "../core/errors.js";
@@ -11,11 +11,15 @@ export class ByteReader {
   #window: Buffer = Buffer.alloc(0);
   #start = 0;
 
+  /** @param descriptor of the open file; undefined when `whole` holds all bytes */
   constructor(
     readonly path: string,
     readonly size: number,
-    private readonly descriptor: number,
-  ) {}
+    private readonly descriptor: number | undefined,
+    whole?: Buffer,
+  ) {
+    if (whole) this.#window = whole;
+  }
 
   /**
    * `length` bytes at `offset`. The buffer may be shared with later reads: copy what must stay unchanged.
@@ -36,6 +40,7 @@ export class ByteReader {
   }
 
   #read(offset: number, length: number): Buffer {
+    if (this.descriptor === undefined) throw new Error("bytes in memory are all in the window");
     const buffer = Buffer.allocUnsafeSlow(length);
     let done = 0;
     while (done < length) {
@@ -69,4 +74,9 @@ export function withFile<T>(path: string, use: (file: ByteReader) => T): T {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Bytes in memory as a file; `name` stands for the path in errors. Not copied. */
+export function memoryReader(bytes: Uint8Array, name: string): ByteReader {
+  return new ByteReader(name, bytes.length, undefined, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
 }

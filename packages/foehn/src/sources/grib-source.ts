@@ -83,7 +83,7 @@ const plainLevels = new Set([
 ]);
 
 /** The catalogue's definition for a field, when it has one. */
-function definitionOf(message: GribMessage): VariableDefinition | undefined {
+export function definitionOf(message: GribMessage): VariableDefinition | undefined {
   const level = pressureLevel(message);
   if (level !== undefined) {
     return lookupParameter(message.paramId, level) ?? variableOnLevel(message.shortName, level);

@@ -37,6 +37,8 @@ export interface FieldIndex<E> {
   readonly read: (entry: E) => Float32Array | Promise<Float32Array>;
   /** True when fields are best read at the same time: what waits is a network, not this thread. */
   readonly concurrent?: boolean;
+  /** Decodes several fields at once, in place of `read`: neighbours in a remote file come with one request. */
+  readonly readMany?: (entries: readonly E[]) => Promise<readonly Float32Array[]>;
   readonly close: () => void | Promise<void>;
 }
 
@@ -87,6 +89,14 @@ export function indexedSource<E>(index: FieldIndex<E>): Source {
         time: request.time,
         values: scaled(await index.read(entry), factor),
       });
+      if (index.readMany) {
+        const values = await index.readMany(found.map(({ entry }) => entry));
+        return found.map(({ variable, factor }, i) => ({
+          variable,
+          time: request.time,
+          values: scaled(values[i]!, factor),
+        }));
+      }
       if (index.concurrent) return Promise.all(found.map(decode));
       const fields: Field[] = [];
       for (const each of found) fields.push(await decode(each));

@@ -8,6 +8,7 @@ import { didYouMean } from "../core/suggest.js";
 import { expandGlob, isGlob } from "./glob.js";
 import type { GribSourceOptions } from "./grib-source.js";
 import { listShort } from "./resolve.js";
+import { isOperational, isRemoteGrib } from "./schemes.js";
 import { type FileKind, sniffFile } from "./sniff.js";
 import type { Source } from "./source.js";
 
@@ -37,6 +38,9 @@ export async function openSource(spec: string | readonly string[], options: Open
   if (specs.length === 1 && /^synthetic(:|$)/.test(specs[0]!)) {
     return (await import("./synthetic.js")).openSyntheticSource(specs[0]!);
   }
+  if (specs.length === 1 && isOperational(specs[0]!))
+    return (await import("./operational.js")).openOperational(specs[0]!, options);
+  if (specs.every(isRemoteGrib)) return (await import("./remote-grib-source.js")).remoteGribSource(specs, options);
   if (specs.length === 1) {
     const { isNpyFolder, npySource } = await import("./npy-source.js");
     const folder = resolve(cwd, specs[0]!);

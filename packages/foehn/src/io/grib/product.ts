@@ -11,6 +11,8 @@ import { type FieldLocation, headerMessage, sectionBytes, whereOf } from "./scan
 /** The date-independent part of a field's description. */
 export interface Product {
   readonly paramId: number;
+  /** GRIB 2's own name for the parameter, `discipline.category.number`; undefined in edition 1. It does not depend on ecCodes' tables. */
+  readonly parameterCode?: string;
   /** ECMWF short name (`2t`), or `unknown`. */
   readonly shortName: string;
   readonly name: string;
@@ -94,8 +96,11 @@ function describe(handle: GribHandle, where: string): Product {
   // Deterministic fields of ECMWF's archive carry member 0 of an ensemble of 0.
   const ensembleSize = handle.tryLong("numberOfForecastsInEnsemble");
   const member = ensembleSize === 0 ? undefined : handle.tryLong("number");
+  const category = handle.tryLong("parameterCategory");
+  const code = [handle.tryLong("discipline"), category, handle.tryLong("parameterNumber")].join(".");
   return {
     ...parameterOf(handle, paramId, typeOfLevel),
+    ...(category === undefined ? {} : { parameterCode: code }),
     typeOfLevel,
     level,
     stepRange: handle.tryString("stepRange") ?? String(endStep),

@@ -3,7 +3,7 @@
 
 import { FormatError } from "../../core/errors.js";
 import type { Grid } from "../../grid/grid.js";
-import { withFile } from "../byte-reader.js";
+import { type ByteReader, memoryReader, withFile } from "../byte-reader.js";
 import { GribHandle } from "./eccodes.js";
 import { arrange, type Geometry, type GeometryCache, geometryKey, geometryOf } from "./geometry.js";
 import { dataTimeOf, type Product, type ProductCache, productOf } from "./product.js";
@@ -27,7 +27,7 @@ export interface GribMessage extends Product {
   readonly gridKey: string;
 }
 
-/** An open GRIB file. It holds no file descriptor; `close` drops its caches. */
+/** An open GRIB file, or messages in memory. It holds no file descriptor; `close` drops its caches. */
 export interface GribFile extends Disposable {
   readonly path: string;
   readonly messages: readonly GribMessage[];
@@ -53,9 +53,22 @@ const missing = -(2 ** 120);
  * and its byte offset); ConfigError when ecCodes is not installed
  */
 export function openGrib(path: string): GribFile {
+  return indexGrib(path, (use) => withFile(path, use));
+}
+
+/**
+ * Indexes GRIB messages in memory, such as a part of a remote file. The bytes are not copied and must not change.
+ * @param name stands for the path in errors
+ * @throws as `openGrib`
+ */
+export function openGribBytes(bytes: Uint8Array, name: string): GribFile {
+  return indexGrib(name, (use) => use(memoryReader(bytes, name)));
+}
+
+function indexGrib(path: string, withBytes: <T>(use: (file: ByteReader) => T) => T): GribFile {
   const locations: FieldLocation[] = [];
   const geometries: GeometryCache = new Map();
-  const messages = withFile(path, (file) => {
+  const messages = withBytes((file) => {
     const products: ProductCache = new Map();
     const keys = new Map<string, string>();
     return scanGrib(file).map((location, index): GribMessage => {
@@ -80,12 +93,12 @@ export function openGrib(path: string): GribFile {
 
   const geometryFor = (message: GribMessage): Geometry =>
     geometries.get(message.gridKey) ??
-    withFile(path, (file) => geometryOf(file, locations[message.index]!, message.gridKey, geometries));
+    withBytes((file) => geometryOf(file, locations[message.index]!, message.gridKey, geometries));
 
   const readValues = (message: GribMessage): Float32Array => {
     const location = locations[message.index]!;
     const where = `${whereOf(path, location)} (${message.shortName}, ${message.packingType})`;
-    const bytes = withFile(path, (file) => {
+    const bytes = withBytes((file) => {
       if (location.offset + location.length > file.size) {
         throw new FormatError("the file has become shorter since it was opened", { where });
       }

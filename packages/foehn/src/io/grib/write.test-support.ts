@@ -15,6 +15,8 @@ export interface GribTestField {
   readonly spacing: number;
   readonly shape: readonly [ny: number, nx: number];
   readonly values: Float64Array;
+  /** Further ecCodes keys, set in this order after the level: centre, step, ensemble member, packing. */
+  readonly keys?: readonly (readonly [key: string, value: number | string])[];
 }
 
 /** The bytes of one message; 24 bits for each value. */
@@ -75,6 +77,10 @@ export function gribMessage(field: GribTestField): Buffer {
       check(setString(handle, key, value, BigInt64Array.of(BigInt(value.length))), key);
     }
     check(setLong(handle, "level", field.level), "level");
+    for (const [key, value] of field.keys ?? []) {
+      if (typeof value === "number") check(setLong(handle, key, value), key);
+      else check(setString(handle, key, value, BigInt64Array.of(BigInt(value.length))), key);
+    }
     check(setDoubles(handle, "values", field.values, field.values.length), "values");
     const size = new BigInt64Array(1);
     check(getSize(handle, size), "size");
