@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { golden } from "../golden.test-support.js";
-import { eccodesLibrary, GribHandle, gaussianLatitudes, liveHandles } from "./eccodes.js";
+import { eccodesLibrary, GribHandle, liveHandles } from "./eccodes.js";
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -24,12 +24,6 @@ describe("the ecCodes library", () => {
         hint: expect.stringMatching(/apt install libeccodes0[\s\S]*brew install eccodes[\s\S]*FOEHN_ECCODES/),
       }),
     );
-  });
-
-  it("gives Gaussian latitudes, the roots of Legendre polynomials", () => {
-    const latitudes = gaussianLatitudes(1);
-    expect(latitudes[0]).toBeCloseTo((Math.asin(1 / Math.sqrt(3)) * 180) / Math.PI, 9);
-    expect(latitudes[1]).toBeCloseTo(-latitudes[0]!, 9);
   });
 });
 

@@ -21,7 +21,6 @@ interface Library {
   readonly getDoubles: (handle: Pointer, key: string, out: Float64Array, length: BigInt64Array) => number;
   readonly getSize: (handle: Pointer, key: string, out: BigInt64Array) => number;
   readonly setDouble: (handle: Pointer, key: string, value: number) => number;
-  readonly gaussianLatitudes: (n: number, out: Float64Array) => number;
   readonly errorMessage: (code: number) => string;
 }
 
@@ -75,7 +74,6 @@ function bind(native: ReturnType<typeof koffi.load>, path: string): Library {
     getDoubles: f("int codes_get_double_array(void *handle, const char *key, void *out, void *length)"),
     getSize: f("int codes_get_size(void *handle, const char *key, void *out)"),
     setDouble: f("int codes_set_double(void *handle, const char *key, double value)"),
-    gaussianLatitudes: f("int codes_get_gaussian_latitudes(long n, void *out)"),
     errorMessage: f("const char *codes_get_error_message(int code)"),
   };
 }
@@ -196,12 +194,4 @@ export class GribHandle implements Disposable {
   setDouble(key: string, value: number): void {
     this.#check(this.#library.setDouble(this.#handle(), key, value), key);
   }
-}
-
-/** The 2n Gaussian latitudes of number n, north to south, degrees. */
-export function gaussianLatitudes(n: number): Float64Array {
-  const out = new Float64Array(2 * n);
-  const code = load().gaussianLatitudes(n, out);
-  if (code !== 0) throw new FormatError(`no Gaussian latitudes of number ${n}: ${load().errorMessage(code)}`);
-  return out;
 }

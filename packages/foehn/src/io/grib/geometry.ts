@@ -1,24 +1,25 @@
-// The grid of a GRIB field and the order of its values. Regular latitude–longitude and regular Gaussian grids are read;
-// everything else is named in the error. Row order, column order and Greenwich are settled here, once for each distinct grid.
+// The grid of a GRIB field and the order of its values. Row order, column order and Greenwich are settled here, once for each distinct
+// grid: regular grids become `Grid`; grids of other kinds (other-grids.ts) keep their points, rows north to south where they have rows.
 // Format: GRIB 1 tables 6–8, GRIB 2 templates 3.0 and 3.40 and flag table 3.4.
 
 import { DataError, FormatError, isFoehnError } from "../../core/errors.js";
+import type { AnyGrid } from "../../grid/any-grid.js";
+import { gaussianLatitudes } from "../../grid/gaussian.js";
 import { type NormalisedAxes, normaliseAxes, reorderField } from "../../grid/grid.js";
 import type { ByteReader } from "../byte-reader.js";
 import { continuousLongitudes } from "../longitudes.js";
-import { GribHandle, gaussianLatitudes } from "./eccodes.js";
+import { GribHandle } from "./eccodes.js";
+import { otherGeometry } from "./other-grids.js";
+import { rowMajor, scanOrder } from "./scan-order.js";
 import { type FieldLocation, headerMessage, sectionBytes, whereOf } from "./scan.js";
 
-/** How the values of a field lie, and on what. */
+/** What a field lies on, and how its values come to be in order. */
 export interface Geometry {
-  readonly axes: NormalisedAxes;
-  /** Points along a parallel and along a meridian, as coded. */
-  readonly ni: number;
-  readonly nj: number;
-  /** Values run along meridians first. */
-  readonly columnsFirst: boolean;
-  /** Every second row (or column) runs backwards. */
-  readonly alternating: boolean;
+  readonly grid: AnyGrid;
+  /** Values as coded. */
+  readonly points: number;
+  /** Values as coded → the grid's order. May return its argument. */
+  arrange(values: Float32Array): Float32Array;
 }
 
 /** Geometries of one file by their section bytes. */
@@ -33,7 +34,7 @@ export function geometryKey(file: ByteReader, location: FieldLocation): string {
 
 /**
  * The geometry of a field, through the cache.
- * @throws DataError for a grid that is not regular, with its name
+ * @throws DataError for a grid that cannot be read, with its name
  */
 export function geometryOf(file: ByteReader, location: FieldLocation, key: string, cache: GeometryCache): Geometry {
   const known = cache.get(key);
@@ -50,29 +51,23 @@ const maxPoints = 2 ** 27;
 
 function describe(handle: GribHandle, where: string): Geometry {
   const gridType = handle.tryString("gridType") ?? "unknown";
-  if (gridType !== "regular_ll" && gridType !== "regular_gg") throw unsupported(handle, gridType, where);
-  const ni = handle.long("Ni");
-  const nj = handle.long("Nj");
   // A damaged header must not make ecCodes or us allocate what it happens to say.
-  const points = handle.tryLong("numberOfDataPoints") ?? ni * nj;
-  if (ni < 1 || nj < 1 || ni * nj !== points || points > maxPoints) {
-    throw new FormatError(`the GRIB message states a grid of ${nj} × ${ni} and ${points} points`, {
-      where,
-      hint: "the message is damaged; fetch the file again",
-    });
+  const points = handle.tryLong("numberOfDataPoints");
+  if (points !== undefined && points > maxPoints) throw impossible(`${points} points`, where);
+  if (gridType !== "regular_ll" && gridType !== "regular_gg") return otherGeometry(handle, gridType, points, where);
+  const order = scanOrder(handle, handle.long("Ni"), handle.long("Nj"), where);
+  const { ni, nj } = order;
+  if (ni * nj !== (points ?? ni * nj) || ni * nj > maxPoints) {
+    throw impossible(`${nj} × ${ni} and ${points} points`, where);
   }
-  const staggered = (handle.tryLong("scanningMode") ?? 0) & 15;
-  if (staggered !== 0)
-    throw new DataError("the rows of the grid are offset against each other (staggered scanning)", { where });
   const first = handle.double("latitudeOfFirstGridPointInDegrees");
   const last = handle.double("latitudeOfLastGridPointInDegrees");
   const latitudes = gridType === "regular_gg" ? gaussianRows(handle, first, last, nj, where) : evenly(first, last, nj);
-  const backwards = handle.tryLong("iScansNegatively") === 1;
   const longitudes = columns(
     handle.double("longitudeOfFirstGridPointInDegrees"),
     handle.double("longitudeOfLastGridPointInDegrees"),
     ni,
-    backwards,
+    order.columnsBackwards,
   );
   let axes: NormalisedAxes;
   try {
@@ -82,12 +77,17 @@ function describe(handle: GribHandle, where: string): Geometry {
     throw new FormatError(`the GRIB message states an impossible grid: ${error.message}`, { where });
   }
   return {
-    axes,
-    ni,
-    nj,
-    columnsFirst: handle.tryLong("jPointsAreConsecutive") === 1,
-    alternating: handle.tryLong("alternativeRowScanning") === 1,
+    grid: axes.grid,
+    points: ni * nj,
+    arrange: (values) => reorderField(rowMajor(values, order), ni, axes),
   };
+}
+
+function impossible(what: string, where: string): FormatError {
+  return new FormatError(`the GRIB message states a grid of ${what}`, {
+    where,
+    hint: "the message is damaged; fetch the file again",
+  });
 }
 
 function evenly(first: number, last: number, count: number): Float64Array {
@@ -125,52 +125,4 @@ function gaussianRows(handle: GribHandle, first: number, last: number, count: nu
     );
   }
   return first >= last ? rows : rows.reverse();
-}
-
-const gridNames: Readonly<Record<string, string>> = {
-  reduced_gg: "reduced Gaussian",
-  reduced_ll: "reduced latitude–longitude",
-  rotated_ll: "rotated latitude–longitude",
-  lambert: "Lambert conformal",
-  polar_stereographic: "polar stereographic",
-  mercator: "Mercator",
-  sh: "spherical harmonics",
-  unstructured_grid: "unstructured",
-  healpix: "HEALPix",
-};
-
-function unsupported(handle: GribHandle, gridType: string, where: string): DataError {
-  const name = gridNames[gridType] ?? gridType;
-  const number = gridType === "reduced_gg" ? handle.tryString("gridName") : undefined;
-  const points = handle.tryLong("numberOfDataPoints");
-  const size = points === undefined ? "" : ` (${points} points)`;
-  return new DataError(
-    `the field's grid is ${name}${number ? ` ${number}` : ""}${size}; only regular grids can be read`,
-    {
-      where,
-      hint:
-        'interpolate it first: ask for a regular grid in the request (CDS and MARS: "grid": "0.25/0.25"), or ' +
-        "use `cdo -f grb remapbil,r1440x721 in.grib out.grib`",
-    },
-  );
-}
-
-/** Values as coded → Foehn's order: rows north to south, columns west to east. */
-export function arrange(values: Float32Array, geometry: Geometry): Float32Array {
-  return reorderField(rowMajor(values, geometry), geometry.ni, geometry.axes);
-}
-
-/** Undoes the two scanning modes that are not mere flips. */
-function rowMajor(values: Float32Array, { ni, nj, columnsFirst, alternating }: Geometry): Float32Array {
-  if (!columnsFirst && !alternating) return values;
-  const out = new Float32Array(values.length);
-  const [lines, points] = columnsFirst ? [ni, nj] : [nj, ni];
-  for (let line = 0; line < lines; line++) {
-    const reversed = alternating && line % 2 === 1;
-    for (let k = 0; k < points; k++) {
-      const value = values[line * points + (reversed ? points - 1 - k : k)]!;
-      out[columnsFirst ? k * ni + line : line * ni + k] = value;
-    }
-  }
-  return out;
 }

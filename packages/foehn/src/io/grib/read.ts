@@ -1,11 +1,12 @@
 // Opening GRIB files (editions 1 and 2): an index of all fields from their headers, values on demand.
 // Not here: which variable a field is for Foehn (sources/grib-source.ts), and writing.
 
-import { FormatError } from "../../core/errors.js";
+import { DataError, FormatError } from "../../core/errors.js";
+import { type AnyGrid, describeAnyGrid } from "../../grid/any-grid.js";
 import type { Grid } from "../../grid/grid.js";
 import { type ByteReader, memoryReader, withFile } from "../byte-reader.js";
 import { GribHandle } from "./eccodes.js";
-import { arrange, type Geometry, type GeometryCache, geometryKey, geometryOf } from "./geometry.js";
+import { type Geometry, type GeometryCache, geometryKey, geometryOf } from "./geometry.js";
 import { dataTimeOf, type Product, type ProductCache, productOf } from "./product.js";
 import { type FieldLocation, fieldMessage, scanGrib, sectionBytes, whereOf } from "./scan.js";
 
@@ -36,9 +37,12 @@ export interface GribFile extends Disposable {
    * @throws DataError when it is not a regular grid
    */
   gridOf(message: GribMessage): Grid;
+  /** The grid of a field, of any kind. @throws DataError when nobody can say where its values lie */
+  anyGridOf(message: GribMessage): AnyGrid;
   /**
-   * Decodes one field: row-major (lat, lon), north to south, west to east; missing is NaN.
-   * @throws FormatError when the message cannot be decoded; DataError when its grid is not regular
+   * Decodes one field: in the order of its grid's points, for a regular grid row-major (lat, lon), north to south, west to east;
+   * missing is NaN.
+   * @throws FormatError when the message cannot be decoded; DataError as `anyGridOf`
    */
   readValues(message: GribMessage): Float32Array;
   close(): void;
@@ -106,7 +110,7 @@ function indexGrib(path: string, withBytes: <T>(use: (file: ByteReader) => T) =>
     });
     const geometry = geometryFor(message);
     using handle = new GribHandle(bytes, where);
-    const points = geometry.ni * geometry.nj;
+    const { points } = geometry;
     const size = handle.size("values");
     if (size !== points) {
       throw new FormatError(`the GRIB message has ${size} values for a grid of ${points} points`, { where });
@@ -117,15 +121,23 @@ function indexGrib(path: string, withBytes: <T>(use: (file: ByteReader) => T) =>
     // The conversion of a whole array is native; `missing` survives the rounding to single precision.
     const values = new Float32Array(scratch);
     for (let i = values.indexOf(missing); i >= 0; i = values.indexOf(missing, i + 1)) values[i] = Number.NaN;
-    return arrange(values, geometry);
+    return geometry.arrange(values);
   };
 
   const close = (): void => {
     geometries.clear();
     scratch = new Float64Array(0);
   };
-  const gridOf = (message: GribMessage): Grid => geometryFor(message).axes.grid;
-  return { path, messages, gridOf, readValues, close, [Symbol.dispose]: close };
+  const anyGridOf = (message: GribMessage): AnyGrid => geometryFor(message).grid;
+  const gridOf = (message: GribMessage): Grid => {
+    const grid = anyGridOf(message);
+    if (grid.kind === "latlon") return grid;
+    throw new DataError(`the field's grid is not one of latitudes and longitudes: ${describeAnyGrid(grid)}`, {
+      where: whereOf(path, locations[message.index]!),
+      hint: "regrid the data: --regrid bilinear or nearest (in code: openSource(…, { regrid }))",
+    });
+  };
+  return { path, messages, gridOf, anyGridOf, readValues, close, [Symbol.dispose]: close };
 }
 
 /** One string object per distinct grid, so that a long index does not keep a copy per field. */
