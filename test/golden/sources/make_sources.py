@@ -101,10 +101,15 @@ with create("members.nc") as d:
     v[:] = value([0, 1, 5], [0], [1, 0], [0, 1, 2])
 with create("curvilinear.nc") as d:
     axis(d, "time", [0.0], units="hours since 2019-03-01")
-    d.createDimension("y", 2)
-    d.createDimension("x", 3)
-    for name, units in (("lat", "degrees_north"), ("lon", "degrees_east")):
+    d.createDimension("y", 9)
+    d.createDimension("x", 12)
+    y, x = np.meshgrid(np.arange(9.0), np.arange(12.0), indexing="ij")
+    # Rows climb to the north-east, so that no side follows a parallel.
+    for name, units, places in (("lat", "degrees_north", 55 - y + 0.3 * x), ("lon", "degrees_east", 352 + x + 0.4 * y)):
         v = d.createVariable(name, "f8", ("y", "x"))
         v.units = units
-        v[:] = np.arange(6).reshape(2, 3)
-    d.createVariable("t2m", "f4", ("time", "y", "x"))[:] = 280
+        v[:] = places
+    v = d.createVariable("t2m", "f4", ("time", "x", "y"))
+    v.coordinates = "lat lon"
+    v.units = "K"
+    v[:] = (280 + 2 * (55 - y + 0.3 * x) + (352 + x + 0.4 * y) / 10).T[None]

@@ -48,6 +48,7 @@ export function sameAnyGrid(a: AnyGrid, b: AnyGrid, tolerance = 1e-4): boolean {
   if (a.kind === "reduced_gaussian" && b.kind === "reduced_gaussian") {
     return a.pointsPerRow.every((count, i) => count === b.pointsPerRow[i]);
   }
+  if (a.kind === "projected" && b.kind === "projected" && a.vectorsAlongGrid !== b.vectorsAlongGrid) return false;
   const [p, q] = [placesOf(a), placesOf(b)];
   return (
     p.latitudes.every((latitude, i) => Math.abs(latitude - q.latitudes[i]!) <= tolerance) &&

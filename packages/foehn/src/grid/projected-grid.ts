@@ -12,6 +12,8 @@ export interface Projection {
   /** Degrees north and east → x and y (metres, or degrees on rotated poles). */
   forward(latitude: number, longitude: number): readonly [x: number, y: number];
   inverse(x: number, y: number): readonly [latitude: number, longitude: number];
+  /** Length of a step in x beside one in y on the Earth, where they differ (rotated degrees). */
+  xScale?(y: number): number;
 }
 
 /** Points in rows and columns with latitudes and longitudes of their own. Fields are row-major `(ny, nx)`. */
@@ -25,6 +27,10 @@ export interface ProjectedGrid {
   readonly longitudes: Float64Array;
   /** Row and column of a place, with fractions, also outside of the grid; undefined for a curvilinear grid. */
   readonly indexOf?: (latitude: number, longitude: number) => readonly [row: number, column: number];
+  /** True when the components of winds run along x and y instead of east and north. */
+  readonly vectorsAlongGrid?: boolean;
+  /** The unit vector to the east at each point, along x and y; undefined for a curvilinear grid. */
+  readonly eastOf?: () => { readonly cosine: Float64Array; readonly sine: Float64Array };
 }
 
 /** Even steps in the plane of a projection; rows go with `dy` from `y0`, columns with `dx` from `x0` (either may be negative). */
@@ -40,7 +46,11 @@ export interface PlaneAxes {
 }
 
 /** The grid of evenly spaced points in a projection's plane. */
-export function projectedGrid(projection: Projection, axes: PlaneAxes): ProjectedGrid {
+export function projectedGrid(
+  projection: Projection,
+  axes: PlaneAxes,
+  options: { readonly vectorsAlongGrid?: boolean } = {},
+): ProjectedGrid {
   const { x0, dx, nx, y0, dy, ny, period } = axes;
   const latitudes = new Float64Array(ny * nx);
   const longitudes = new Float64Array(ny * nx);
@@ -58,6 +68,8 @@ export function projectedGrid(projection: Projection, axes: PlaneAxes): Projecte
     description: projection.description,
     latitudes,
     longitudes,
+    ...options,
+    eastOf: () => eastVectors(projection, latitudes, longitudes),
     indexOf(latitude, longitude) {
       const [x, y] = projection.forward(latitude, longitude);
       let along = (x - x0) / dx;
@@ -69,6 +81,23 @@ export function projectedGrid(projection: Projection, axes: PlaneAxes): Projecte
       return [(y - y0) / dy, along];
     },
   };
+}
+
+function eastVectors(projection: Projection, latitudes: Float64Array, longitudes: Float64Array) {
+  const cosine = new Float64Array(latitudes.length);
+  const sine = new Float64Array(latitudes.length);
+  for (const [n, latitude] of latitudes.entries()) {
+    // A small way along the parallel to both sides; at a pole, where east is anywhere, beside it.
+    const lat = Math.min(Math.max(latitude, -89.9999), 89.9999);
+    const step = 1e-5 / Math.cos((lat * Math.PI) / 180);
+    const [x1, y1] = projection.forward(lat, longitudes[n]! - step);
+    const [x2, y2] = projection.forward(lat, longitudes[n]! + step);
+    const [x, y] = [(x2 - x1) * (projection.xScale?.((y1 + y2) / 2) ?? 1), y2 - y1];
+    const length = Math.hypot(x, y);
+    cosine[n] = x / length;
+    sine[n] = y / length;
+  }
+  return { cosine, sine };
 }
 
 /**

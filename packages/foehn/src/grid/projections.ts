@@ -127,6 +127,7 @@ export function rotatedPole(southPole: { readonly latitude: number; readonly lon
   };
   return {
     description: `rotated latitude–longitude (south pole at ${round(southPole.latitude)} °N, ${round(southPole.longitude)} °E)`,
+    xScale: (y) => Math.cos(y * radians),
     forward(lat, lon) {
       const [y, x] = turn(lat, lon - southPole.longitude, tilt);
       return [x, y];

@@ -3,7 +3,7 @@
 
 import { DataError } from "../core/errors.js";
 import { formatTimeShort, parseTime } from "../core/time.js";
-import type { NormalisedAxes } from "../grid/grid.js";
+import type { AnyGrid } from "../grid/any-grid.js";
 import type { LabelledArray } from "../io/labelled-arrays.js";
 import { sameUnits } from "../variables/units.js";
 import type { FieldTimes } from "./indexed-source.js";
@@ -15,7 +15,9 @@ import type { TimeTable } from "./time-table.js";
 export interface Place {
   readonly array: LabelledArray;
   readonly count: readonly number[];
-  readonly axes: NormalisedAxes;
+  readonly grid: AnyGrid;
+  /** Rows and columns as stored → the grid's order. */
+  readonly arrange: (values: Float32Array) => Float32Array;
   readonly rawShape: readonly [ny: number, nx: number];
   /** The longitude dimension comes before the latitude dimension. */
   readonly transposed: boolean;

@@ -2,7 +2,9 @@
 // its fields, and reads one field as one block. Curvilinear and unstructured grids are refused with their name.
 
 import { DataError } from "../core/errors.js";
-import { describeGrid, type NormalisedAxes, normaliseAxes, reorderField, sameGrid } from "../grid/grid.js";
+import { type AnyGrid, describeAnyGrid, sameAnyGrid } from "../grid/any-grid.js";
+import { type NormalisedAxes, normaliseAxes, reorderField } from "../grid/grid.js";
+import { curvilinearGrid, type ProjectedGrid } from "../grid/projected-grid.js";
 import { type LabelledArray, textAttribute } from "../io/labelled-arrays.js";
 import { continuousLongitudes } from "../io/longitudes.js";
 import { unpackFloat32 } from "../io/netcdf/unpack.js";
@@ -10,6 +12,7 @@ import { type Axis, axisKind, baseName, readAxis } from "./cf-axes.js";
 import { describeCf } from "./cf-names.js";
 import { CfSeries, type Entry, noRun, type Place } from "./cf-series.js";
 import { indexedSource } from "./indexed-source.js";
+import { onLatLon, type SourceRegrid } from "./regrid-source.js";
 import { listShort } from "./resolve.js";
 import type { Source, VariableInfo } from "./source.js";
 import { type TimeTable, timeTable } from "./time-table.js";
@@ -29,6 +32,8 @@ export interface CfSourceOptions {
   readonly run?: number;
   /** True when reading waits for a network: the fields of a request are then read at the same time. */
   readonly concurrent?: boolean;
+  /** Regrids every field; curvilinear files need it. */
+  readonly regrid?: SourceRegrid | undefined;
 }
 
 /**
@@ -45,7 +50,7 @@ export async function cfSource(
   const runs = new Set<number>();
   const skipped = new Map<string, string>();
   const notes = new Set<string>();
-  let common: { axes: NormalisedAxes; from: string } | undefined;
+  let common: { grid: AnyGrid; from: string } | undefined;
   for (const file of files) {
     const axes = new AxisTable(file);
     for (const array of file.variables) {
@@ -58,10 +63,10 @@ export async function cfSource(
       for (const run of fields.table?.runs ?? []) runs.add(run);
       if (options.run !== undefined && fields.table?.runs && !fields.table.runs.includes(options.run)) continue;
       const from = `${file.path}, variable ${array.name}`;
-      common ??= { axes: fields.place.axes, from };
-      if (!sameGrid(common.axes.grid, fields.place.axes.grid)) {
+      common ??= { grid: fields.place.grid, from };
+      if (!sameAnyGrid(common.grid, fields.place.grid)) {
         throw new DataError(
-          `the fields lie on several grids: ${describeGrid(common.axes.grid)} (${common.from}) and ${describeGrid(fields.place.axes.grid)}`,
+          `the fields lie on several grids: ${describeAnyGrid(common.grid)} (${common.from}) and ${describeAnyGrid(fields.place.grid)}`,
           { where: from, hint: "open the files of one grid, or interpolate them to a common grid" },
         );
       }
@@ -74,10 +79,10 @@ export async function cfSource(
     for (const note of axes.notes) notes.add(note);
   }
   if (options.run !== undefined && !runs.has(options.run)) throw noRun(options.run, [...runs], label);
-  if (!common) throw nothingFound(label, files, skipped);
-  return indexedSource({
+  if (!common) throw nothingFound(label, skipped);
+  const source = indexedSource({
     label: notes.size > 0 ? `${label} (${[...notes].join("; ")})` : label,
-    grid: common.axes.grid,
+    grid: common.grid,
     series: new Map([...series].map(([name, byTime]) => [name, { info: byTime.info, byTime }])),
     skipped,
     read: readField,
@@ -86,10 +91,11 @@ export async function cfSource(
       for (const file of files) file.close();
     },
   });
+  return onLatLon(source, options.regrid);
 }
 
 async function readField({ place, start }: Entry): Promise<Float32Array> {
-  const { array, count, axes, rawShape, transposed } = place;
+  const { array, count, arrange, rawShape, transposed } = place;
   let values = unpackFloat32(array, await array.read(start, count));
   const [ny, nx] = rawShape;
   if (transposed) {
@@ -97,7 +103,7 @@ async function readField({ place, start }: Entry): Promise<Float32Array> {
     values = new Float32Array(ny * nx);
     for (let i = 0; i < ny; i++) for (let j = 0; j < nx; j++) values[i * nx + j] = columns[j * ny + i]!;
   }
-  return reorderField(values, nx, axes);
+  return arrange(values);
 }
 
 /** The coordinates of one file, each read once. */
@@ -105,6 +111,7 @@ class AxisTable {
   readonly #axes = new Map<string, Promise<Axis>>();
   readonly #named = new Map<string, LabelledArray>();
   readonly #grids = new Map<string, NormalisedAxes>();
+  readonly #curvilinear = new Map<string, ProjectedGrid>();
   readonly #tables = new Map<string, TimeTable>();
   readonly #auxiliary = new Set<string>();
   readonly notes = new Set<string>();
@@ -161,10 +168,33 @@ class AxisTable {
   }
 
   /** The grid of a pair of dimensions, shared by all variables on it. */
-  grid(key: string, latitudes: Float64Array, longitudes: Float64Array): NormalisedAxes {
-    const known = this.#grids.get(key) ?? normaliseAxes(latitudes, continuousLongitudes(longitudes));
-    this.#grids.set(key, known);
-    return known;
+  grid(key: string, latitudes: Float64Array, longitudes: Float64Array): Pick<Place, "grid" | "arrange"> {
+    const axes = this.#grids.get(key) ?? normaliseAxes(latitudes, continuousLongitudes(longitudes));
+    this.#grids.set(key, axes);
+    return { grid: axes.grid, arrange: (values) => reorderField(values, longitudes.length, axes) };
+  }
+
+  /** Where an array has the rows and columns of latitudes and longitudes of two dimensions. */
+  async curvilinear(
+    array: LabelledArray,
+  ): Promise<{ readonly dimensions: [row: number, column: number]; readonly grid: ProjectedGrid } | undefined> {
+    const flat = (kind: Axis["kind"]) =>
+      this.file.variables.find(
+        (a) => a.shape.length === 2 && axisKind(a) === kind && a.dimensions.every((d) => array.dimensions.includes(d)),
+      );
+    const [latitudes, longitudes] = [flat("latitude"), flat("longitude")];
+    if (!latitudes || latitudes === array || latitudes.dimensions.join() !== longitudes?.dimensions.join()) {
+      return undefined;
+    }
+    const key = latitudes.dimensions.join(" ");
+    let grid = this.#curvilinear.get(key);
+    if (!grid) {
+      const [lat, lon] = await Promise.all([this.#read(latitudes), this.#read(longitudes)]);
+      grid = curvilinearGrid([latitudes.shape[0]!, latitudes.shape[1]!], lat.values, lon.values);
+      this.#curvilinear.set(key, grid);
+    }
+    const [row, column] = latitudes.dimensions.map((name) => array.dimensions.indexOf(name));
+    return { dimensions: [row!, column!], grid };
   }
 }
 
@@ -183,7 +213,9 @@ async function fieldsOf(array: LabelledArray, table: AxisTable, options: CfSourc
   if (array.type === "string" || array.type === "char" || array.type === "other") return "it does not hold numbers";
   const axes = await Promise.all(array.dimensions.map((d) => table.ofDimension(d)));
   const at = (kind: Axis["kind"]) => axes.findIndex((a) => a?.kind === kind);
-  const [row, column] = [at("latitude"), at("longitude")];
+  let [row, column] = [at("latitude"), at("longitude")];
+  const curvilinear = row < 0 || column < 0 ? await table.curvilinear(array) : undefined;
+  if (curvilinear) [row, column] = curvilinear.dimensions;
   if (row < 0 || column < 0)
     return `its dimensions (${array.dimensions.join(", ")}) have no latitude and longitude axis`;
   const [time, lead, pressure, level, member] = [at("time"), at("lead"), at("pressure"), at("level"), at("member")];
@@ -206,13 +238,13 @@ async function fieldsOf(array: LabelledArray, table: AxisTable, options: CfSourc
   }
   const scalars = await table.scalars(array);
   const scalar = (kind: Axis["kind"]) => scalars.find((a) => a.kind === kind)?.values[0];
-  const latitudes = axes[row]!.values;
-  const longitudes = axes[column]!.values;
   const place: Place = {
     array,
     count: array.shape.map((size, i) => (i === row || i === column ? size : 1)),
-    axes: table.grid(`${array.dimensions[row]} ${array.dimensions[column]}`, latitudes, longitudes),
-    rawShape: [latitudes.length, longitudes.length],
+    ...(curvilinear
+      ? { grid: curvilinear.grid, arrange: (values: Float32Array) => values }
+      : table.grid(`${array.dimensions[row]} ${array.dimensions[column]}`, axes[row]!.values, axes[column]!.values)),
+    rawShape: [array.shape[row]!, array.shape[column]!],
     transposed: column < row,
   };
   const list: { info: VariableInfo; start: number[] }[] = [];
@@ -240,18 +272,7 @@ async function fieldsOf(array: LabelledArray, table: AxisTable, options: CfSourc
   };
 }
 
-function nothingFound(label: string, files: readonly CfFile[], skipped: ReadonlyMap<string, string>): DataError {
-  const arrays = files.flatMap((file) => file.variables);
-  const curvilinear = arrays.find((a) => a.shape.length === 2 && axisKind(a) === "latitude");
-  if (curvilinear) {
-    return new DataError(
-      `the grid is curvilinear: "${curvilinear.name}" has two dimensions (${curvilinear.dimensions.join(", ")})`,
-      {
-        where: label,
-        hint: "interpolate to a regular latitude–longitude grid first, for example with `cdo remapbil,r1440x721`",
-      },
-    );
-  }
+function nothingFound(label: string, skipped: ReadonlyMap<string, string>): DataError {
   const reasons = [...skipped].slice(0, 6).map(([name, reason]) => `${name}: ${reason}`);
   return new DataError("no variable has a latitude and a longitude axis", {
     where: label,

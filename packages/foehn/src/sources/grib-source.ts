@@ -3,11 +3,12 @@
 
 import { DataError } from "../core/errors.js";
 import { formatTimeShort } from "../core/time.js";
-import { describeGrid, type Grid, sameGrid } from "../grid/grid.js";
+import { type AnyGrid, describeAnyGrid, sameAnyGrid } from "../grid/any-grid.js";
 import { type GribFile, type GribMessage, openGrib } from "../io/grib/read.js";
 import { lookupParameter, lookupVariable, type VariableDefinition, variableOnLevel } from "../variables/catalogue.js";
 import { sameUnits } from "../variables/units.js";
 import { type FieldSeries, indexedSource } from "./indexed-source.js";
+import { requireLatLon } from "./regrid-source.js";
 import { listShort } from "./resolve.js";
 import type { Source, VariableInfo } from "./source.js";
 
@@ -26,9 +27,15 @@ interface Entry {
 
 /**
  * Opens GRIB files as one source.
- * @throws DataError when the fields lie on several grids, when two fields claim the same variable and time, or when nothing is left
+ * @throws DataError when the fields lie on several grids or not on latitudes and longitudes, when two fields claim the same variable
+ * and time, or when nothing is left
  */
 export function gribSource(paths: readonly string[], options: GribSourceOptions = {}): Source {
+  return requireLatLon(nativeGribSource(paths, options));
+}
+
+/** The same on whatever grid the files have; for `onLatLon`. @throws as `gribSource`, but for the kind of the grid */
+export function nativeGribSource(paths: readonly string[], options: GribSourceOptions = {}): Source<AnyGrid> {
   const files = paths.map(openGrib);
   const label = paths.length === 1 ? paths[0]! : `${paths[0]} and ${paths.length - 1} more`;
   const entries = files
@@ -174,8 +181,8 @@ function duplicate(name: string, first: Entry, second: Entry): DataError {
 }
 
 /** The one grid of all fields. */
-function onlyGrid(entries: readonly Entry[]): Grid {
-  const distinct: { grid: Grid; first: Entry; count: number }[] = [];
+function onlyGrid(entries: readonly Entry[]): AnyGrid {
+  const distinct: { grid: AnyGrid; first: Entry; count: number }[] = [];
   const seen = new Map<GribFile, Map<string, (typeof distinct)[number]>>();
   for (const entry of entries) {
     const { file, message } = entry;
@@ -183,8 +190,8 @@ function onlyGrid(entries: readonly Entry[]): Grid {
     seen.set(file, keys);
     let known = keys.get(message.gridKey);
     if (!known) {
-      const grid = file.gridOf(message);
-      known = distinct.find((d) => sameGrid(d.grid, grid));
+      const grid = file.anyGridOf(message);
+      known = distinct.find((d) => sameAnyGrid(d.grid, grid));
       if (!known) {
         known = { grid, first: entry, count: 0 };
         distinct.push(known);
@@ -195,7 +202,7 @@ function onlyGrid(entries: readonly Entry[]): Grid {
   }
   if (distinct.length > 1) {
     const list = distinct.map(
-      (d) => `${describeGrid(d.grid)} (${d.count} fields, first ${featureName(d.first.message)})`,
+      (d) => `${describeAnyGrid(d.grid)} (${d.count} fields, first ${featureName(d.first.message)})`,
     );
     throw new DataError(`the fields lie on ${distinct.length} grids: ${list.join("; ")}`, {
       where: placeOf(distinct[1]!.first),

@@ -2,7 +2,7 @@
 // index and leave the look-ups, the errors and the order of the answer to this file.
 
 import { DataError } from "../core/errors.js";
-import { describeGrid, type Grid } from "../grid/grid.js";
+import { type AnyGrid, describeAnyGrid } from "../grid/any-grid.js";
 import { lookupVariable } from "../variables/catalogue.js";
 import { describeTimes, listShort, resolveTime, resolveVariable, scaled } from "./resolve.js";
 import type { Field, FieldRequest, Source, VariableInfo } from "./source.js";
@@ -29,7 +29,7 @@ export interface FieldSeries<E, T extends FieldTimes<E> = Map<number, E>> {
 export interface FieldIndex<E> {
   /** Format and file, for descriptions and errors: `GRIB data.grib`. */
   readonly label: string;
-  readonly grid: Grid;
+  readonly grid: AnyGrid;
   readonly series: ReadonlyMap<string, FieldSeries<E, FieldTimes<E>>>;
   /** Variables of the files that are not fields, and why. */
   readonly skipped?: ReadonlyMap<string, string>;
@@ -42,8 +42,8 @@ export interface FieldIndex<E> {
   readonly close: () => void | Promise<void>;
 }
 
-/** Makes a source of an index. */
-export function indexedSource<E>(index: FieldIndex<E>): Source {
+/** Makes a source of an index, on whatever grid that has: see `onLatLon`. */
+export function indexedSource<E>(index: FieldIndex<E>): Source<AnyGrid> {
   const { label, grid, series } = index;
   const variables = [...series.values()].map(withInvariance);
   const ownTimes = new Map<string, readonly number[]>();
@@ -63,7 +63,7 @@ export function indexedSource<E>(index: FieldIndex<E>): Source {
     8,
   );
   return {
-    description: `${label}: ${names}; ${describeTimes(times)}; ${describeGrid(grid)}`,
+    description: `${label}: ${names}; ${describeTimes(times)}; ${describeAnyGrid(grid)}`,
     variables,
     grid,
     times,

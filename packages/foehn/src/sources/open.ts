@@ -7,6 +7,7 @@ import { DataError, FormatError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
 import { expandGlob, isGlob } from "./glob.js";
 import type { GribSourceOptions } from "./grib-source.js";
+import { onLatLon, regridSource, type SourceRegrid } from "./regrid-source.js";
 import { listShort } from "./resolve.js";
 import { isOperational, isRemoteGrib } from "./schemes.js";
 import { type FileKind, sniffFile } from "./sniff.js";
@@ -22,6 +23,8 @@ export interface OpenSourceOptions {
   readonly run?: number;
   /** Keeps only the GRIB fields for which this is true. */
   readonly select?: GribSourceOptions["select"];
+  /** Regrids every field; files on other grids than latitudes and longitudes need it. */
+  readonly regrid?: SourceRegrid | undefined;
 }
 
 /**
@@ -32,6 +35,18 @@ export interface OpenSourceOptions {
  * formats; FormatError for a file that is none of the formats, empty or damaged
  */
 export async function openSource(spec: string | readonly string[], options: OpenSourceOptions = {}): Promise<Source> {
+  const source = await openAsItIs(spec, options);
+  // What comes on grids of other kinds has been regridded already.
+  if (options.regrid === undefined || source.nativeGrid !== undefined) return source;
+  try {
+    return await regridSource(source, options.regrid);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+async function openAsItIs(spec: string | readonly string[], options: OpenSourceOptions): Promise<Source> {
   const cwd = options.cwd ?? process.cwd();
   const specs = typeof spec === "string" ? [spec] : spec;
   if (specs.length === 0) throw new DataError("no data was named", { hint: "give a file, a folder or a glob" });
@@ -64,10 +79,10 @@ export async function openSource(spec: string | readonly string[], options: Open
   const [kind, files] = [...kinds][0]!;
   const member = options.member === undefined ? {} : { member: options.member };
   const chosen = options.select === undefined ? member : { ...member, select: options.select };
-  const forecast = options.run === undefined ? member : { ...member, run: options.run };
+  const forecast = { ...member, ...(options.run === undefined ? {} : { run: options.run }), regrid: options.regrid };
   switch (kind) {
     case "grib":
-      return (await import("./grib-source.js")).gribSource(files, chosen);
+      return onLatLon((await import("./grib-source.js")).nativeGribSource(files, chosen), options.regrid);
     case "netcdf":
       return (await import("./netcdf-source.js")).netcdfSource(files, forecast);
     case "zarr":

@@ -1,6 +1,7 @@
 // A source of fields: "give me these variables at this time". The contract every kind of data implements, whatever its format.
 // Not here: samples, normalisation, splits (datasets/) and the reading of files (io/).
 
+import type { AnyGrid } from "../grid/any-grid.js";
 import type { Grid } from "../grid/grid.js";
 
 /** A variable that a source can give. `name` is the catalogue's name where the catalogue knows the variable. */
@@ -33,12 +34,14 @@ export interface FieldRequest {
   readonly into?: readonly Float32Array[] | undefined;
 }
 
-/** Fields on one grid, by variable and valid time. */
-export interface Source {
+/** Fields on one grid, by variable and valid time. Models read from latitude–longitude grids; `regridSource` makes such of others. */
+export interface Source<G extends AnyGrid = Grid> {
   /** One line for people: format, file, period. */
   readonly description: string;
   readonly variables: readonly VariableInfo[];
-  readonly grid: Grid;
+  readonly grid: G;
+  /** The grid of the files, when fields are regridded from it. */
+  readonly nativeGrid?: AnyGrid;
   /** Valid times at which at least one time-dependent variable can be read, ascending, without repeats. */
   readonly times: readonly number[];
   /** True when `read` uses the arrays of `FieldRequest.into`. */

@@ -2,7 +2,7 @@
 // grid: regular grids become `Grid`; grids of other kinds (other-grids.ts) keep their points, rows north to south where they have rows.
 // Format: GRIB 1 tables 6–8, GRIB 2 templates 3.0 and 3.40 and flag table 3.4.
 
-import { DataError, FormatError, isFoehnError } from "../../core/errors.js";
+import { FormatError, isFoehnError } from "../../core/errors.js";
 import type { AnyGrid } from "../../grid/any-grid.js";
 import { gaussianLatitudes } from "../../grid/gaussian.js";
 import { type NormalisedAxes, normaliseAxes, reorderField } from "../../grid/grid.js";
@@ -10,8 +10,8 @@ import type { ByteReader } from "../byte-reader.js";
 import { continuousLongitudes } from "../longitudes.js";
 import { GribHandle } from "./eccodes.js";
 import { otherGeometry } from "./other-grids.js";
-import { rowMajor, scanOrder } from "./scan-order.js";
 import { type FieldLocation, headerMessage, sectionBytes, whereOf } from "./scan.js";
+import { rowMajor, scanOrder } from "./scan-order.js";
 
 /** What a field lies on, and how its values come to be in order. */
 export interface Geometry {

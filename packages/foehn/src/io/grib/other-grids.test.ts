@@ -38,7 +38,9 @@ describe("GRIB grids of other kinds", () => {
     // The same points as ecCodes has, in whatever order.
     for (const [n, latitude] of e.lat.entries()) {
       const longitude = e.lon[n]!;
-      const found = latitudes.findIndex((l, k) => Math.abs(l - latitude) < 2e-6 && gap(longitudes[k]!, longitude) < 2e-6);
+      const found = latitudes.findIndex(
+        (l, k) => Math.abs(l - latitude) < 2e-6 && gap(longitudes[k]!, longitude) < 2e-6,
+      );
       expect(found, `${latitude} ${longitude}`).toBeGreaterThanOrEqual(0);
     }
     if (grid.kind !== "projected") return;

@@ -6,7 +6,13 @@ import { DataError, FormatError, isFoehnError } from "../../core/errors.js";
 import { reducedGaussianGrid } from "../../grid/gaussian.js";
 import { pointsGrid } from "../../grid/points-grid.js";
 import { type Projection, projectedGrid } from "../../grid/projected-grid.js";
-import { type EarthShape, lambertConformal, mercator, polarStereographic, rotatedPole } from "../../grid/projections.js";
+import {
+  type EarthShape,
+  lambertConformal,
+  mercator,
+  polarStereographic,
+  rotatedPole,
+} from "../../grid/projections.js";
 import type { GribHandle } from "./eccodes.js";
 import type { Geometry } from "./geometry.js";
 import { flipped, rowMajor, type ScanOrder, scanOrder } from "./scan-order.js";
@@ -48,7 +54,7 @@ function onProjection(
   // On rotated poles the corner is given in rotated degrees, on a projection as a place on Earth.
   const [x, y] = rotated ? [longitude, latitude] : projection.forward(latitude, longitude);
   const [dx, dy] = increments(handle, gridType, order, latitude);
-  const grid = projectedGrid(projection, {
+  const axes = {
     x0: order.columnsBackwards ? x - (ni - 1) * dx : x,
     dx,
     nx: ni,
@@ -56,7 +62,8 @@ function onProjection(
     dy: -dy,
     ny: nj,
     ...("period" in projection ? { period: projection.period } : rotated ? { period: 360 } : {}),
-  });
+  };
+  const grid = projectedGrid(projection, axes, { vectorsAlongGrid: handle.tryLong("uvRelativeToGrid") === 1 });
   return { grid, points: ni * nj, arrange: (values) => flipped(rowMajor(values, order), order) };
 }
 
@@ -131,7 +138,11 @@ function reducedRows(handle: GribHandle, points: number | undefined): Geometry |
   const whole = counts.length === rows && counts.reduce((sum, count) => sum + count, 0) === points;
   const plain = ((handle.tryLong("scanningMode") ?? 0) & ~0) === 0;
   if (!whole || !plain || Math.abs(handle.double("longitudeOfFirstGridPointInDegrees")) > 1e-6) return undefined;
-  return { grid: reducedGaussianGrid(counts), points: counts.reduce((sum, count) => sum + count, 0), arrange: (v) => v };
+  return {
+    grid: reducedGaussianGrid(counts),
+    points: counts.reduce((sum, count) => sum + count, 0),
+    arrange: (v) => v,
+  };
 }
 
 /** Points where ecCodes says they are. */
