@@ -187,6 +187,24 @@ export function borderDataOption(): Option {
   );
 }
 
+/** `--regrid`: brings data to the model's grid. */
+export function regridOption(): Option {
+  const flags = "--regrid <how>";
+  return option(
+    flags,
+    "bring the data to the model's grid: nearest, bilinear, conservative, or a map file (.nc)",
+    (text): { readonly method: string } => {
+      if (/\.nc$|\//.test(text)) return { method: text };
+      const method = ["nearest", "bilinear", "conservative"].find((name) => name === text.toLowerCase());
+      if (method !== undefined) return { method };
+      throw new UsageError(
+        `--regrid: expected nearest, bilinear, conservative or a map file ending in .nc, got "${text}"`,
+        { hint: didYouMean(text, ["nearest", "bilinear", "conservative"]) },
+      );
+    },
+  );
+}
+
 /** A number of steps, or a lead time that the model's step divides; kept as it is. */
 export function stepsOption(flags: string, description: string): Option {
   return option(flags, description, (text): number | string => {

@@ -8,7 +8,7 @@ import { InterruptedError } from "../core/errors.js";
 import { formatTime } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import { dateFeatures, noForcing } from "../datasets/forcings.js";
-import { regularGrid } from "../grid/grid.js";
+import { regularGrid, sameGrid } from "../grid/grid.js";
 import { writePackage } from "../hub/write-package.js";
 import { pythonLacks, runPython } from "../io/python.test-support.js";
 import { openZarr } from "../io/zarr/read.js";
@@ -170,6 +170,28 @@ print(json.dumps({"dims": list(d.t2m.dims), "reference": [str(t)[:13] for t in d
       (_, i) => grid.latitudes[Math.floor(i / 6)]! * 1000 + grid.longitudes[i % 6]!,
     );
     expect(take(field)).toEqual(expected);
+  });
+
+  it("regrids the data where that is asked for, and says how where it is needed", async () => {
+    // The invented fields on a grid that shares no point with the model's.
+    const shifted = regularGrid({ lat0: 90, dlat: 20, ny: 10, lon0: 10, dlon: 40, nx: 9 });
+    const size = shifted.shape[0] * shifted.shape[1];
+    const fields = new Map(
+      ["t2m", "msl"].map((name) => [name, new Float32Array(2 * size).fill(name === "t2m" ? 281 : 1e5)]),
+    );
+    const source = arraySource({ grid: shifted, times: every(2), fields });
+    const wanted = { package: persistence, source, start, steps: 1 };
+    await expect(forecast({ ...wanted, output: join(folder, "no.nc") })).rejects.toMatchObject({
+      message: "the data are not on the model's grid",
+      hint: expect.stringContaining("--regrid bilinear"),
+    });
+    const regrid = { method: "bilinear" };
+    const { path } = await forecast({ ...wanted, regrid, output: join(folder, "regridded.nc") });
+    const made = await openSource(path!);
+    expect(sameGrid(made.grid, grid)).toBe(true);
+    const [field] = await made.read({ time: start, variables: ["t2m"] });
+    for (const value of field!.values) expect(value).toBeCloseTo(281, 3);
+    await made.close();
   });
 
   it.each([

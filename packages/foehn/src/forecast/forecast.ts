@@ -6,6 +6,7 @@ import { didYouMean } from "../core/suggest.js";
 import { formatDuration, formatTime, parseDuration, parseTime, parseTimeRange } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import { type ModelPackage, openPackage } from "../hub/model-package.js";
+import { type RegridSpec, regridSource, type SourceRegrid } from "../sources/regrid-source.js";
 import type { Source } from "../sources/source.js";
 import type { PrecisionName } from "../training/precision.js";
 import { lookupVariable } from "../variables/catalogue.js";
@@ -23,6 +24,8 @@ export interface RunOptions {
   readonly package: ModelPackage | string;
   /** Gives the border at every valid time, for models trained with forced borders. */
   readonly borderSource?: Source | undefined;
+  /** Brings the data, and those of the border, to the model's grid. Default: they must have its points. */
+  readonly regrid?: RegridSpec | undefined;
   readonly precision?: PrecisionName | undefined;
   readonly device?: string | undefined;
   readonly cwd?: string | undefined;
@@ -75,8 +78,10 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
   const outputs = typeof options.output === "string" ? [fileOutput(options.output, options)] : options.output;
   const where = cwd === undefined ? {} : { cwd };
   const pkg = typeof options.package === "string" ? await openPackage(options.package, where) : options.package;
-  return withData(options.source, cwd, async (source) => {
-    const info = await pkg.info();
+  const info = await pkg.info();
+  const regrid = options.regrid && { to: info.grid, ...options.regrid };
+  const forecastWith = async (source: Source): Promise<ForecastResult> => {
+    const borderSource = await onGridOf(options.borderSource, regrid);
     const steps = numberOfSteps(options.steps, info.stepSeconds);
     const reader = stateReader(source, initialFeatures(pkg, info), info.grid); // other variables matter more than other times
     const initialTimes = chooseInitialTimes(options, source, info, pkg.numInputSteps);
@@ -84,7 +89,7 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.precision === undefined ? {} : { precision: options.precision }),
       forcingSource: source,
-      borderSource: options.borderSource,
+      borderSource,
     });
     loop.requireData?.(initialTimes, steps);
     for (const note of loop.notes) progress.note(note);
@@ -111,7 +116,16 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       stepSeconds: info.stepSeconds,
       seconds: (performance.now() - began) / 1000,
     };
-  });
+  };
+  return withData(options.source, cwd, forecastWith, regrid);
+}
+
+/** Border data brought to the model's grid. */
+export async function onGridOf(
+  source: Source | undefined,
+  regrid: SourceRegrid | undefined,
+): Promise<Source | undefined> {
+  return source && regrid ? regridSource(source, regrid) : source;
 }
 
 /** Features with their CF standard names. */

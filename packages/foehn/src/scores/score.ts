@@ -9,6 +9,7 @@ import {
   forecastProvenance,
   initialTimesOf,
   numberOfSteps,
+  onGridOf,
   outputVariables,
   type RunOptions,
 } from "../forecast/forecast.js";
@@ -63,8 +64,10 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
   const files = options.forecastOutput === undefined ? [] : [fileOutput(options.forecastOutput, { overwrite })];
   const where = cwd === undefined ? {} : { cwd };
   const pkg = typeof options.package === "string" ? await openPackage(options.package, where) : options.package;
-  return withData(options.source, cwd, async (source) => {
-    const info = await pkg.info();
+  const info = await pkg.info();
+  const regrid = options.regrid && { to: info.grid, ...options.regrid };
+  const scoreWith = async (source: Source): Promise<ScoreResult> => {
+    const borderSource = await onGridOf(options.borderSource, regrid);
     const steps = numberOfSteps(options.steps, info.stepSeconds);
     const initialTimes =
       options.dates === undefined
@@ -84,7 +87,7 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.precision === undefined ? {} : { precision: options.precision }),
       forcingSource: source,
-      borderSource: options.borderSource,
+      borderSource,
     });
     loop.requireData?.(initialTimes, steps);
     for (const note of loop.notes) progress.note(note);
@@ -124,7 +127,8 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
             { overwrite },
           );
     return { table, initialTimes, path, forecastPath, seconds: (performance.now() - began) / 1000 };
-  });
+  };
+  return withData(options.source, cwd, scoreWith, regrid);
 }
 
 // Before the first forecast: the truth of the last date should not turn out to be missing after an hour.

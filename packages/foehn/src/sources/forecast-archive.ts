@@ -4,7 +4,8 @@
 
 import { DataError, FormatError } from "../core/errors.js";
 import { formatDuration, formatTimeShort, parseTime } from "../core/time.js";
-import { describeGrid, type Grid, sameGrid } from "../grid/grid.js";
+import { type AnyGrid, describeAnyGrid, sameAnyGrid } from "../grid/any-grid.js";
+import { describeGrid, type Grid } from "../grid/grid.js";
 import type { GribMessage } from "../io/grib/read.js";
 import { publicUrl } from "../io/remote/public-url.js";
 import type { VariableDefinition } from "../variables/catalogue.js";
@@ -185,7 +186,7 @@ export async function openForecastArchive(
         const decoded = await home.grib.read(own.map(({ place }) => wantedField(home.slot, place)));
         for (const [i, field] of decoded.entries()) {
           const { info, place } = own[i]!;
-          if (!sameGrid(field.grid, grid)) throw otherGrid(info.name, field.grid, grid, home.grib.url);
+          if (!sameAnyGrid(field.grid, grid)) throw otherGrid(info.name, field.grid, grid, home.grib.url);
           values.set(info.name, converted(field.values, place.convert(field.message)));
         }
       }
@@ -258,7 +259,11 @@ async function gridOf(file: OpenFile, layout: ArchiveLayout): Promise<Grid> {
       where: publicUrl(layout.indexOf(file.grib.url)),
     });
   }
-  return file.grib.grid(wantedField(file.slot, smallest));
+  const grid = await file.grib.grid(wantedField(file.slot, smallest));
+  if (grid.kind === "latlon") return grid;
+  throw new DataError(`the fields are not on latitudes and longitudes: ${describeAnyGrid(grid)}`, {
+    where: publicUrl(file.grib.url),
+  });
 }
 
 function variableInfo(definition: VariableDefinition): VariableInfo {
@@ -279,8 +284,8 @@ function lacking(name: string, file: OpenFile, layout: ArchiveLayout): DataError
   });
 }
 
-function otherGrid(name: string, has: Grid, expected: Grid, url: string): DataError {
-  return new DataError(`${name} lies on another grid: ${describeGrid(has)}, not ${describeGrid(expected)}`, {
+function otherGrid(name: string, has: AnyGrid, expected: AnyGrid, url: string): DataError {
+  return new DataError(`${name} lies on another grid: ${describeAnyGrid(has)}, not ${describeAnyGrid(expected)}`, {
     where: publicUrl(url),
     hint: "the archive changed its resolution: open the periods apart",
   });

@@ -4,7 +4,7 @@
 
 import { DataError } from "../core/errors.js";
 import { formatTimeShort, parseTime } from "../core/time.js";
-import { describeGrid, type Grid, sameGrid } from "../grid/grid.js";
+import { type AnyGrid, describeAnyGrid, sameAnyGrid } from "../grid/any-grid.js";
 import { type GribMessage, openGribBytes } from "../io/grib/read.js";
 import { publicUrl } from "../io/remote/public-url.js";
 import { type VariableDefinition, variableOnLevel } from "../variables/catalogue.js";
@@ -17,6 +17,7 @@ import { parseNcepIndex, parseNcepStep } from "./grib-index/ncep-index.js";
 import { ncepVariables } from "./grib-index/ncep-parameters.js";
 import { definitionOf, featureName } from "./grib-source.js";
 import { type FieldSeries, indexedSource } from "./indexed-source.js";
+import { onLatLon, type SourceRegrid } from "./regrid-source.js";
 import { RemoteGrib, type RemoteOptions, type WantedField } from "./remote-grib.js";
 import type { Source, VariableInfo } from "./source.js";
 
@@ -24,6 +25,8 @@ import type { Source, VariableInfo } from "./source.js";
 export interface RemoteGribOptions extends RemoteOptions {
   /** Ensemble member, for files that hold several. */
   readonly member?: number | undefined;
+  /** Regrids every field; files on other grids than latitudes and longitudes need it. */
+  readonly regrid?: SourceRegrid | undefined;
 }
 
 /** A field that can be fetched. */
@@ -58,7 +61,7 @@ export async function remoteGribSource(urls: readonly string[], options: RemoteG
   if (own.length === 0) throw new DataError("no GRIB field is left after the selection", { where: label });
   const series = collect(own, label);
   const grid = await gridOf(own);
-  return indexedSource({
+  const source = indexedSource({
     label,
     grid,
     series,
@@ -66,10 +69,11 @@ export async function remoteGribSource(urls: readonly string[], options: RemoteG
     readMany: (entries) => readMany(entries, grid),
     close: () => {},
   });
+  return onLatLon(source, options.regrid);
 }
 
 /** The fields of several files; those of one file together. */
-async function readMany(entries: readonly Entry[], grid: Grid): Promise<Float32Array[]> {
+async function readMany(entries: readonly Entry[], grid: AnyGrid): Promise<Float32Array[]> {
   const out = new Map<Entry, Float32Array>();
   await Promise.all(
     [...new Set(entries.map(({ file }) => file))].map(async (file) => {
@@ -77,7 +81,7 @@ async function readMany(entries: readonly Entry[], grid: Grid): Promise<Float32A
       const fields = await file.read(own.map(({ want }) => want));
       for (const [i, field] of fields.entries()) {
         const entry = own[i]!;
-        if (!sameGrid(field.grid, grid)) throw otherGrid(entry, field.grid, grid);
+        if (!sameAnyGrid(field.grid, grid)) throw otherGrid(entry, field.grid, grid);
         const { factor, offset } = entry.convert(field.message);
         out.set(entry, factor === 1 && offset === 0 ? field.values : field.values.map((x) => x * factor + offset));
       }
@@ -259,15 +263,15 @@ function collect(found: readonly Found[], label: string): Map<string, FieldSerie
 }
 
 /** The grid, from the smallest message. */
-async function gridOf(found: readonly Found[]): Promise<Grid> {
+async function gridOf(found: readonly Found[]): Promise<AnyGrid> {
   const size = ({ entry }: Found) => entry.want.length ?? Number.POSITIVE_INFINITY;
   const { entry } = [...found].sort((a, b) => size(a) - size(b))[0]!;
   return entry.file.grid(entry.want);
 }
 
-function otherGrid(entry: Entry, has: Grid, expected: Grid): DataError {
+function otherGrid(entry: Entry, has: AnyGrid, expected: AnyGrid): DataError {
   return new DataError(
-    `${entry.want.label} lies on another grid: ${describeGrid(has)}, not ${describeGrid(expected)}`,
+    `${entry.want.label} lies on another grid: ${describeAnyGrid(has)}, not ${describeAnyGrid(expected)}`,
     {
       where: publicUrl(entry.file.url),
       hint: "open the files of one grid",

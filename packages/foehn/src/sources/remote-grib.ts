@@ -3,7 +3,7 @@
 // the data cache. Indexes are parsed in grib-index/; what is a source is in remote-grib-source.ts and forecast-archive.ts.
 
 import { FormatError, NetworkError } from "../core/errors.js";
-import type { Grid } from "../grid/grid.js";
+import type { AnyGrid } from "../grid/any-grid.js";
 import { type GribFile, type GribMessage, openGribBytes } from "../io/grib/read.js";
 import { isNotFound } from "../io/remote/http.js";
 import { type ObjectInfo, type ObjectStore, openObjectStore } from "../io/remote/object-store.js";
@@ -27,7 +27,7 @@ export interface WantedField {
 /** A decoded field. */
 export interface RemoteField {
   readonly message: GribMessage;
-  readonly grid: Grid;
+  readonly grid: AnyGrid;
   /** Row-major (lat, lon), north to south, west to east, in the file's units; missing is NaN. */
   readonly values: Float32Array;
 }
@@ -122,7 +122,7 @@ export class RemoteGrib {
     for (const want of wanted) {
       const file = messages.get(want.offset)!;
       const message = this.#check(want, file);
-      fields.push({ message, grid: file.gridOf(message), values: file.readValues(message) });
+      fields.push({ message, grid: file.anyGridOf(message), values: file.readValues(message) });
       // Decoding is synchronous: other work gets its turn between fields.
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -130,9 +130,9 @@ export class RemoteGrib {
   }
 
   /** The grid of a field, from the field's message. @throws as `read` */
-  async grid(want: WantedField): Promise<Grid> {
+  async grid(want: WantedField): Promise<AnyGrid> {
     const file = (await this.#messages([want])).get(want.offset)!;
-    return file.gridOf(this.#check(want, file));
+    return file.anyGridOf(this.#check(want, file));
   }
 
   /** Bytes `[start, end)`. @throws NetworkError when the server sends fewer */

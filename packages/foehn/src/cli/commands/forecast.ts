@@ -11,6 +11,7 @@ import {
   dataOption,
   deviceOption,
   overwriteOption,
+  regridOption,
   stepsOption,
   threadsOption,
   timeOption,
@@ -28,6 +29,7 @@ interface Flags {
   readonly compression?: string;
   readonly zarrFormat?: "2" | "3";
   readonly borderData?: readonly string[];
+  readonly regrid?: { readonly method: string };
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
@@ -49,6 +51,7 @@ export const define: DefineVerb = (command, run) => {
     .option("--compression <how>", "Zarr: none, gzip, zstd or blosc; NetCDF: none or 1 to 9 (default: none)")
     .addOption(choiceOption("--zarr-format <n>", "version of the Zarr format; default 3", ["2", "3"]))
     .addOption(borderDataOption())
+    .addOption(regridOption())
     .addOption(overwriteOption());
   command
     .optionsGroup("Machine:")
@@ -87,6 +90,7 @@ The file holds the initial condition and every step, in physical units, with CF 
               signal,
               progress: console.progress(),
               borderSource,
+              regrid: flags.regrid,
             }),
           ),
         );

@@ -9,6 +9,7 @@ import {
   dataOption,
   deviceOption,
   overwriteOption,
+  regridOption,
   stepsOption,
   threadsOption,
   timeOption,
@@ -25,6 +26,7 @@ interface Flags {
   readonly forecastOutput?: string;
   readonly overwrite?: boolean;
   readonly borderData?: readonly string[];
+  readonly regrid?: { readonly method: string };
   readonly acc?: "uncentred" | "centred";
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
@@ -50,6 +52,7 @@ export const define: DefineVerb = (command, run) => {
     .option("--forecast-output <file>", "write the forecasts too, in the same pass: .zarr or .nc")
     .addOption(choiceOption("--acc <convention>", "anomalies of the ACC; default uncentred", ["uncentred", "centred"]))
     .addOption(borderDataOption())
+    .addOption(regridOption())
     .addOption(overwriteOption());
   command
     .optionsGroup("Machine:")
@@ -91,6 +94,7 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
               signal,
               progress: console.progress(),
               borderSource,
+              regrid: flags.regrid,
             }),
           ),
         );
