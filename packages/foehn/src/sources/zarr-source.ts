@@ -2,7 +2,7 @@
 
 import type { AttributeValue, ElementType, LabelledArray } from "../io/labelled-arrays.js";
 import type { ObjectStore } from "../io/remote/object-store.js";
-import { openZarr, type ZarrArray, type ZarrReadOptions } from "../io/zarr/read.js";
+import { openZarr, type ZarrArray, type ZarrGroup, type ZarrReadOptions } from "../io/zarr/read.js";
 import { type CfSourceOptions, cfSource } from "./cf-source.js";
 import type { Source } from "./source.js";
 
@@ -22,7 +22,7 @@ export async function zarrSource(
   const groups = await Promise.all(stores.map((store) => openZarr(store, reading)));
   const files = groups.map((group) => ({
     path: group.path,
-    variables: group.arrays.map((array) => labelled(array, group.format)),
+    variables: labelledArrays(group),
     close: () => {},
   }));
   return cfSource("Zarr", files, {
@@ -44,6 +44,11 @@ const numeric = new Set([
   "float32",
   "float64",
 ]);
+
+/** The arrays of a store with their attributes as CF readers want them. */
+export function labelledArrays(group: ZarrGroup): LabelledArray[] {
+  return group.arrays.map((array) => labelled(array, group.format));
+}
 
 function labelled(array: ZarrArray, format: 2 | 3): LabelledArray {
   const attributes: Record<string, AttributeValue> = {};

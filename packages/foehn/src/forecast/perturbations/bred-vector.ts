@@ -5,6 +5,7 @@
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import { NumericalError, UsageError } from "../../core/errors.js";
+import { throwIfInterrupted } from "../../core/interrupt.js";
 import { areaWeights } from "../../grid/geometry.js";
 import type { TimeLoop } from "../time-loop.js";
 import type { NoiseField, NoiseOptions } from "./noise.js";
@@ -74,7 +75,7 @@ export class BredVectors implements Perturbation {
     const scale = this.#scaling(context, x.device);
     let dx = this.#seed(row, context, x.device);
     for (let cycle = 0; cycle < cycles; cycle++) {
-      signal?.throwIfAborted();
+      throwIfInterrupted(signal, "breeding");
       const time = around === "analyses" ? row.time - (cycles - cycle) * loop.timeStep : row.time;
       const analysis = around === "analyses" ? await readState!(time) : undefined;
       const pair = torch.inferenceMode(() =>

@@ -4,6 +4,7 @@
 
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
+import { throwIfInterrupted } from "../../core/interrupt.js";
 import type { Grid } from "../../grid/grid.js";
 import { lookupVariable } from "../../variables/catalogue.js";
 import {
@@ -55,7 +56,7 @@ export class NoisePerturbation implements Perturbation {
     const result = torch.inferenceMode(() => x.clone());
     try {
       for (const [r, { time, member }] of rows.entries()) {
-        context.signal?.throwIfAborted();
+        throwIfInterrupted(context.signal, "the perturbation");
         if (member === 0) continue;
         for (let first = 0; first < chosen.length; first += fieldsAtOnce) {
           const some = chosen.slice(first, first + fieldsAtOnce);

@@ -1,0 +1,63 @@
+// A model opened on the data that it starts from: what `foehn ensemble` and `foehn lagged` need of a package, in one place.
+// Not here: which dates and members, and where the forecasts go.
+
+import { openPackage } from "../hub/model-package.js";
+import type { Source } from "../sources/source.js";
+import { forecastProvenance, outputVariables, type RunOptions } from "./forecast.js";
+import { type StateReader, stateReader } from "./initial-state.js";
+import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
+import type { OutputVariable } from "./outputs/output.js";
+import { PersistenceLoop } from "./persistence-loop.js";
+import { channelStds } from "./perturbations/perturbation.js";
+
+/** Everything that a rollout takes from a model and its data. Disposing it frees the model. */
+export interface ModelOnData extends Disposable {
+  readonly name: string;
+  readonly loop: OpenLoop;
+  readonly reader: StateReader;
+  readonly variables: readonly OutputVariable[];
+  /** Of the loop's `inChannelNames`. */
+  readonly channelStds: readonly number[];
+  readonly provenance: Readonly<Record<string, string>>;
+}
+
+/** @throws as `openPackage`, `openLoop` and `stateReader` */
+export async function modelOnData(options: RunOptions, source: Source): Promise<ModelOnData> {
+  const { package: given, cwd, device, precision, borderSource } = options;
+  const pkg = typeof given === "string" ? await openPackage(given, cwd === undefined ? {} : { cwd }) : given;
+  const info = await pkg.info();
+  const reader = stateReader(source, initialFeatures(pkg, info), info.grid);
+  const loop = await openLoop(pkg, {
+    ...(device === undefined ? {} : { device }),
+    ...(precision === undefined ? {} : { precision }),
+    forcingSource: source,
+    borderSource,
+  });
+  return {
+    name: pkg.name,
+    loop,
+    reader,
+    variables: outputVariables(info),
+    channelStds: channelStds(loop.inChannelNames, info, pkg.manifest.normalisation !== undefined),
+    provenance: forecastProvenance(pkg, source, loop, options),
+    [Symbol.dispose]: () => loop[Symbol.dispose](),
+  };
+}
+
+/** Persistence of what a source has, on its own grid. @param names default: all that vary with time */
+export function persistenceOnData(source: Source, stepSeconds: number, names?: readonly string[]): ModelOnData {
+  const variables = source.variables.filter((v) => (names ? names.includes(v.name) : v.invariant !== true));
+  const wanted = names?.map((name) => variables.find((v) => v.name === name) ?? { name, units: "1", longName: name });
+  const features = wanted ?? variables;
+  const reader = stateReader(source, features, source.grid);
+  const loop = new PersistenceLoop({ features, grid: source.grid, stepSeconds });
+  return {
+    name: "persistence",
+    loop,
+    reader,
+    variables: features,
+    channelStds: channelStds(loop.inChannelNames, { stats: {} }, false),
+    provenance: { title: "Persistence", initial_conditions: source.description },
+    [Symbol.dispose]: () => loop[Symbol.dispose](),
+  };
+}
