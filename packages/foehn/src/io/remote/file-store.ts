@@ -73,7 +73,7 @@ export function openFileStore(text: string): ObjectStore {
         const options = { start: from, highWaterMark: 1 << 18, ...(end === undefined ? {} : { end: end - 1 }) };
         const file = createReadStream(full, { ...options, ...(signal === undefined ? {} : { signal }) });
         const body = Readable.toWeb(file) as ReadableStream<Uint8Array>;
-        return { body, size, offset: from, lastModified: mtime.toUTCString() };
+        return { body, size, offset: from, partial: true, lastModified: mtime.toUTCString() };
       } catch (error) {
         throw toStorageError(error, full);
       }

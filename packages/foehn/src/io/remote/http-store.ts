@@ -18,8 +18,8 @@ export interface HttpStoreOptions
   readonly token?: string | undefined;
 }
 
-/** How a store makes the address of a path; S3 has its own. */
-export type UrlOf = (path: string) => string;
+/** How a store makes the address of a path; other stores than a plain server have to ask first. */
+export type UrlOf = (path: string) => string | Promise<string>;
 
 /** Objects below an http(s) address. A query in the address (a signature) is kept for every path. */
 export function openHttpStore(base: string, options: HttpStoreOptions = {}): ObjectStore {
@@ -44,8 +44,8 @@ export function storeOver(description: string, urlOf: UrlOf, options: HttpStoreO
     headers: { ...headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
     credentialHint: options.credentialHint ?? "this address needs credentials: pass a token",
   };
-  const request = (path: string, more: HttpOptions): Promise<Response> =>
-    fetchWithRetry(urlOf(checkedPath(path, description)), {
+  const request = async (path: string, more: HttpOptions): Promise<Response> =>
+    fetchWithRetry(await urlOf(checkedPath(path, description)), {
       ...common,
       ...more,
       headers: { ...common.headers, ...more.headers },
@@ -96,17 +96,17 @@ export function storeOver(description: string, urlOf: UrlOf, options: HttpStoreO
         if (sent?.start === undefined || (start >= 0 && sent.start !== start)) {
           await body.cancel().catch(() => {});
           throw new NetworkError(`the server sent other bytes than asked for (${headers.get("content-range")})`, {
-            where: publicUrl(urlOf(path)),
+            where: `${description}/${path}`,
           });
         }
-        return { ...tags, body, size: sent.size, offset: sent.start };
+        return { ...tags, body, size: sent.size, offset: sent.start, partial: true };
       }
       if (status === 416) {
         await body.cancel().catch(() => {});
         const empty = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
-        return { ...tags, body: empty, size: contentRange(headers)?.size, offset: start };
+        return { ...tags, body: empty, size: contentRange(headers)?.size, offset: start, partial: true };
       }
-      return { ...tags, body, size: tags.size, offset: 0 };
+      return { ...tags, body, size: tags.size, offset: 0, partial: false };
     },
   };
 

@@ -45,6 +45,8 @@ export interface ObjectStream {
   readonly size: number | undefined;
   /** Where the body begins: `start`, or 0 when the server sends the whole. */
   readonly offset: number;
+  /** True when the body is the part that was asked for, false when it is the whole object. */
+  readonly partial: boolean;
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
 }

@@ -51,16 +51,14 @@ export function openS3Store(uri: string, options: S3Options & Network = {}): Obj
   checkedPath(prefix, `s3://${bucket}`);
 
   let found: Promise<Route> | undefined;
-  let route: Route | undefined;
-  const connect = async (): Promise<Route> => {
+  const connect = (): Promise<Route> => {
     found ??= findS3Account(options).then((account) => ({
       account,
       region: options.region ?? account.region ?? "us-east-1",
       sign: account.keys !== undefined,
       accepted: false,
     }));
-    route = await found;
-    return route;
+    return found;
   };
 
   const baseOf = ({ account, region }: Route): string => {
@@ -72,10 +70,7 @@ export function openS3Store(uri: string, options: S3Options & Network = {}): Obj
     return bucket.includes(".") ? `https://${host}/${bucket}` : `https://${bucket}.${host}`;
   };
   const keyOf = (path: string): string => [prefix, path].filter((part) => part !== "").join("/");
-  const urlOf = (path: string): string => {
-    if (route === undefined) throw new Error("connect() comes before urlOf()");
-    return `${baseOf(route)}/${encodePath(keyOf(path))}`;
-  };
+  const urlOf = async (path: string): Promise<string> => `${baseOf(await connect())}/${encodePath(keyOf(path))}`;
 
   const rawFetch = options.fetch ?? globalThis.fetch;
   const send = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
@@ -113,19 +108,7 @@ export function openS3Store(uri: string, options: S3Options & Network = {}): Obj
     Buffer.from(await readBody(response, 16 << 20, url)).toString("utf8");
 
   return {
-    description,
-    async head(path, call) {
-      await connect();
-      return objects.head(path, call);
-    },
-    async read(path, range) {
-      await connect();
-      return objects.read(path, range);
-    },
-    async stream(path, range) {
-      await connect();
-      return objects.stream(path, range);
-    },
+    ...objects,
     async *list(start, { signal, shallow } = {}) {
       checkedPath(start.replace(/\/$/, ""), description);
       const base = baseOf(await connect());
@@ -156,8 +139,7 @@ export function openS3Store(uri: string, options: S3Options & Network = {}): Obj
       } while (token !== undefined);
     },
     async put(path, body, { signal } = {}) {
-      await connect();
-      const url = urlOf(checkedPath(path, description));
+      const url = await urlOf(checkedPath(path, description));
       const size = body instanceof Uint8Array ? body.byteLength : (await stat(body.file)).size;
       const partBytes = options.partBytes ?? defaultPartBytes;
       if (size > partBytes) return uploadInParts(url, body, size, partBytes, { ...network, signal });

@@ -1,0 +1,28 @@
+// Where the files of a package come from: an object store, and what is known of the files before they are read. One implementation for
+// each kind of address. Not here: the cache, which asks it (cache/model-cache.ts).
+
+import type { ObjectStore } from "../../io/remote/object-store.js";
+
+/** A file of a package, with what its store or manifest says about it. */
+export interface PackageFile {
+  readonly path: string;
+  readonly size?: number | undefined;
+  readonly sha256?: string | undefined;
+  /** Git's object id (SHA-1 of "blob <size>\0" and the contents), for files that a repository keeps as such. */
+  readonly gitOid?: string | undefined;
+}
+
+/** The files of a package at one revision. Paths are relative to the store, not to a folder in it. */
+export interface PackageStore {
+  /** Address without secrets and with the revision: what the cache knows the files by. */
+  readonly id: string;
+  /** Commit or version, where the address has such a thing. */
+  readonly revision?: string | undefined;
+  /** True when what a path holds never changes, so that nobody need ask again. */
+  readonly immutable: boolean;
+  readonly objects: ObjectStore;
+  /** All files; undefined when the store cannot tell. @throws NetworkError */
+  list(signal?: AbortSignal): Promise<readonly PackageFile[] | undefined>;
+  /** What must arrive under a path, if that is known; undefined otherwise. @throws NetworkError */
+  expected(path: string, signal?: AbortSignal): Promise<PackageFile | undefined>;
+}
