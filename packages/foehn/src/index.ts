@@ -62,6 +62,7 @@ export { curvilinearGrid } from "./grid/projected-grid.js";
 export { type Regridder, type RegridMethod, type RegridOptions, regridder } from "./grid/regrid/regridder.js";
 // Packages
 export { type ModelPackage, openPackage } from "./hub/model-package.js";
+export { Package, type PackageOptions } from "./hub/package.js";
 export { packageRun } from "./hub/package-run.js";
 export { writePackage } from "./hub/write-package.js";
 // Files anywhere

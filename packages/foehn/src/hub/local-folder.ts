@@ -14,11 +14,12 @@ export function damaged(root: string, what: string, hint = "copy or download the
 
 /**
  * The path of a file of a folder, checked; undefined when there is none.
- * @throws ModelError for a link that leads out, or contents that differ from `listed`
+ * @throws ModelError for a link that leads out, and for a file that is missing or differs though it is `listed`
  */
 export async function localFile(root: string, name: string, listed?: PackageFile): Promise<string | undefined> {
   const path = join(root, name);
   const real = await realpath(path).catch(() => undefined);
+  if (real === undefined && listed) throw damaged(root, `its file ${name} is missing`);
   if (real === undefined) return undefined;
   if (!real.startsWith((await realpath(root)) + sep)) {
     throw damaged(root, `its file ${name} is a link out of the package, to ${real}`);
@@ -30,7 +31,10 @@ export async function localFile(root: string, name: string, listed?: PackageFile
     throw damaged(root, `its file ${name} has ${size} bytes, metadata.json says ${listed.size}`);
   }
   if (sha256 !== listed.sha256) {
-    throw damaged(root, `its file ${name} is not the one that was packaged (sha256 ${sha256}, listed ${listed.sha256})`);
+    throw damaged(
+      root,
+      `its file ${name} is not the one that was packaged (sha256 ${sha256}, listed ${listed.sha256})`,
+    );
   }
   return path;
 }

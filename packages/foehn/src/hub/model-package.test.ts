@@ -21,7 +21,7 @@ import { createNetwork } from "../models/registry.js";
 import type { PackageContents } from "../training/package-contents.js";
 import { readManifest } from "./manifest.js";
 import { openPackage } from "./model-package.js";
-import { resolvePackage } from "./uri.js";
+import { parsePackageUri } from "./uri.js";
 import { writePackage } from "./write-package.js";
 
 const folder = mkdtempSync(join(tmpdir(), "foehn-hub-"));
@@ -229,24 +229,16 @@ describe("paths", () => {
     );
   });
 
-  it("are found by path, file address and name in the registry; other kinds say what is supported", async () => {
+  it("are found by path, file address and name in the registry", async () => {
     const path = await written("found");
-    expect(await resolvePackage("found", { cwd: folder })).toBe(path);
-    expect(await resolvePackage(`file://${path}`)).toBe(path);
-    expect(await resolvePackage("found", { cwd: "/", registry: folder })).toBe(path);
-    await expect(resolvePackage("fuond", { cwd: "/", registry: folder })).rejects.toThrow(
+    const at = { kind: "folder", folder: path, path: "" };
+    expect(parsePackageUri("found", { cwd: folder })).toEqual(at);
+    expect(parsePackageUri(`file://${path}`)).toEqual(at);
+    expect(parsePackageUri("found", { cwd: "/", registry: folder })).toEqual(at);
+    expect(() => parsePackageUri("fuond", { cwd: "/", registry: folder })).toThrow(
       expect.objectContaining({ hint: expect.stringContaining('"found"') }),
     );
-    for (const remote of ["s3://bucket/model", "hf://org/model", "https://x.org/model", "ngc://a/b@1", "e2mip://fcn"]) {
-      await expect(resolvePackage(remote)).rejects.toThrow(
-        expect.objectContaining({
-          code: "usage",
-          message: expect.stringContaining("yet"),
-          hint: expect.stringContaining("MODEL_REGISTRY"),
-        }),
-      );
-    }
-    await expect(resolvePackage("file://models/a")).rejects.toThrow(
+    expect(() => parsePackageUri("file://models/a")).toThrow(
       expect.objectContaining({ hint: expect.stringContaining("file:///models/a") }),
     );
     await expect(openPackage("nowhere", { cwd: folder })).rejects.toThrow(/no package at/);

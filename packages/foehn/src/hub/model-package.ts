@@ -1,13 +1,11 @@
-// A package as a model: what its metadata.json describes, opened lazily, each file checked before its first use. Paths cannot leave
-// the folder, nor can links; nothing in a package that is opened here is executed.
-// Not here: finding a package by name (uri.ts); writing one (write-package.ts).
+// A package as a model: what its metadata.json describes, opened lazily, each file brought here and checked before its first use;
+// nothing in a package that is opened here is executed. Not here: where the files come from (package.ts); writing one (write-package.ts).
 
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
-import { dirname, join, relative, sep } from "node:path";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
 import * as torch from "@foehn/torch";
 import { z } from "zod";
 import { ModelError, UsageError } from "../core/errors.js";
-import { sha256File } from "../core/files.js";
 import { didYouMean } from "../core/suggest.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import { modelFeatures } from "../datasets/features.js";
@@ -18,14 +16,17 @@ import { numInputFeatures, numOutputFeatures } from "../training/step.js";
 import { createStrategy, strategies } from "../training/strategies/registry.js";
 import type { StrategySettings } from "../training/strategies/strategy.js";
 import { infoOf, staticsOf, strategySettingsOf } from "./contents.js";
+import { damaged } from "./local-folder.js";
 import { type Manifest, manifestName, readManifest } from "./manifest.js";
 import { withPackedMesh } from "./mesh-file.js";
-import { type ResolveOptions, resolvePackage } from "./uri.js";
+import { Package, type PackageOptions } from "./package.js";
 
 /** An open package. It holds no file handles. */
 export interface ModelPackage {
-  /** Absolute path of the folder. */
+  /** Absolute path of the folder; of a package elsewhere its address. */
   readonly path: string;
+  /** The files. */
+  readonly source: Package;
   readonly name: string;
   readonly manifest: Manifest;
   readonly strategy: string;
@@ -47,28 +48,30 @@ export interface ModelPackage {
 }
 
 /**
- * Finds and opens a package. Reads metadata.json and looks at the list of files; contents are checked when they are used.
- * @param text what `hub/uri.ts` understands: a folder, file:///path, a name in the registry
+ * Finds and opens a package. Reads metadata.json and, of a local package, looks at the list of files; contents are checked, and of a
+ * package elsewhere brought here, when they are used.
+ * @param text what `hub/uri.ts` understands: a folder, a name in the registry, https://, s3://, hf://, ngc:// …
  * @throws UsageError when there is no package; ConfigError for a wrong metadata.json; ModelError for files that are
- * missing, have another size, or are not listed
+ * missing, have another size, or are not listed; NetworkError
  */
-export async function openPackage(text: string, options: ResolveOptions = {}): Promise<ModelPackage> {
-  const path = await resolvePackage(text, options);
-  await requireFolder(path);
-  await loadPlugins(path);
-  const manifest = readManifest(join(path, manifestName));
+export async function openPackage(text: string | Package, options: PackageOptions = {}): Promise<ModelPackage> {
+  const source = typeof text === "string" ? new Package(text, options) : text;
+  const { address } = source;
+  const isFolder = address.kind === "folder" && address.path === "";
+  const path = isFolder ? address.folder : source.uri;
+  if (isFolder) await requireManifest(path);
+  const manifestFile = await source.resolve(manifestName);
+  await loadPlugins(path, manifestFile);
+  const manifest = readManifest(manifestFile);
   const files = manifest.files ?? {};
-  if (manifest.files) await checkFileList(path, files);
-  const name = manifest.name ?? path.split(sep).at(-1)!;
-  const verified = new Map<string, Promise<string>>();
+  if (isFolder && manifest.files) await checkFileList(path, files);
+  const name = manifest.name ?? source.name;
 
-  const file = (wanted: string): Promise<string> => {
-    let checked = verified.get(wanted);
-    if (!checked) {
-      checked = verifyFile(path, wanted, files);
-      verified.set(wanted, checked);
-    }
-    return checked;
+  const file = async (wanted: string): Promise<string> => {
+    if (Object.hasOwn(files, wanted)) return source.resolve(wanted);
+    throw new ModelError(`the package ${path} lists no file "${wanted}"`, {
+      hint: didYouMean(wanted, Object.keys(files)),
+    });
   };
 
   const info = async (): Promise<DatasetInfo> => {
@@ -82,6 +85,7 @@ export async function openPackage(text: string, options: ResolveOptions = {}): P
 
   return {
     path,
+    source,
     name,
     manifest,
     strategy: manifest.strategy,
@@ -124,8 +128,8 @@ export async function openPackage(text: string, options: ResolveOptions = {}): P
 }
 
 /** Loads what may bring the names in metadata.json, whose schema knows only registered strategies. */
-async function loadPlugins(path: string): Promise<void> {
-  const names = pluginNamesSchema.safeParse(parseJson(await readFile(join(path, manifestName), "utf8")));
+async function loadPlugins(path: string, manifestFile: string): Promise<void> {
+  const names = pluginNamesSchema.safeParse(parseJson(await readFile(manifestFile, "utf8")));
   if (!names.success) return; // said with its place when the manifest is read
   const { architecture, strategy, plugins } = names.data;
   await loadPluginsFor({ model: architecture, strategy });
@@ -154,17 +158,10 @@ function refuseWithoutPlugin(path: string, what: string, name: string, plugins: 
   });
 }
 
-async function requireFolder(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found) {
-    const siblings = await readdir(dirname(path)).catch(() => [] as string[]);
-    throw new UsageError(`there is no package at ${path}`, {
-      hint: didYouMean(path.split(sep).at(-1)!, siblings) || "a package is a folder with a metadata.json",
-    });
-  }
-  if (found.isDirectory() && (await stat(join(path, manifestName)).catch(() => undefined))) return;
+async function requireManifest(path: string): Promise<void> {
+  if (await stat(join(path, manifestName)).catch(() => undefined)) return;
   throw new UsageError(`${path} is not a package: it has no ${manifestName}`, {
-    hint: found.isDirectory() ? "a run folder becomes one with `foehn package`" : "give the folder, not a file in it",
+    hint: "a run folder becomes one with `foehn package make`",
   });
 }
 
@@ -172,41 +169,22 @@ async function requireFolder(path: string): Promise<void> {
 async function checkFileList(root: string, files: NonNullable<Manifest["files"]>): Promise<void> {
   for (const [name, { size }] of Object.entries(files)) {
     const found = await stat(join(root, name)).catch(() => undefined);
-    if (!found?.isFile()) throw broken(root, `its file ${name} is missing`);
-    if (found.size !== size) throw broken(root, `its file ${name} has ${found.size} bytes, metadata.json says ${size}`);
+    if (!found?.isFile()) throw damaged(root, `its file ${name} is missing`);
+    if (found.size !== size)
+      throw damaged(root, `its file ${name} has ${found.size} bytes, metadata.json says ${size}`);
   }
   for (const entry of await readdir(root, { withFileTypes: true, recursive: true })) {
     if (entry.isDirectory() || entry.name.startsWith(".")) continue;
     const name = relative(root, join(entry.parentPath, entry.name)).split(sep).join("/");
     if (name !== manifestName && !Object.hasOwn(files, name)) {
-      throw broken(root, `it has a file ${name} that metadata.json does not list`, "remove it, or list it under files");
+      throw damaged(
+        root,
+        `it has a file ${name} that metadata.json does not list`,
+        "remove it, or list it under files",
+      );
     }
   }
 }
-
-async function verifyFile(root: string, name: string, files: NonNullable<Manifest["files"]>): Promise<string> {
-  const listed = Object.hasOwn(files, name) ? files[name] : undefined;
-  if (!listed) {
-    throw new ModelError(`the package ${root} lists no file "${name}"`, {
-      hint: didYouMean(name, Object.keys(files)),
-    });
-  }
-  const path = join(root, name);
-  const real = await realpath(path).catch(() => undefined);
-  if (real === undefined) throw broken(root, `its file ${name} is missing`);
-  if (!real.startsWith((await realpath(root)) + sep)) {
-    throw broken(root, `its file ${name} is a link out of the package, to ${real}`);
-  }
-  const { sha256, size } = await sha256File(path);
-  if (size !== listed.size) throw broken(root, `its file ${name} has ${size} bytes, metadata.json says ${listed.size}`);
-  if (sha256 !== listed.sha256) {
-    throw broken(root, `its file ${name} is not the one that was packaged (sha256 ${sha256}, listed ${listed.sha256})`);
-  }
-  return path;
-}
-
-const broken = (root: string, what: string, hint = "copy or download the package again"): ModelError =>
-  new ModelError(`the package ${root} is damaged: ${what}`, { hint });
 
 function refuseCode(path: string, manifest: Manifest): void {
   const code = manifest.entrypoint?.name || manifest.architecture_entrypoint;

@@ -136,7 +136,9 @@ export class Package {
       const prefix = inner.member.slice(0, -1);
       const files = await localFiles(folder);
       return withHashes(
-        files.filter(({ path }) => path.startsWith(prefix)).map((file) => ({ ...file, path: file.path.slice(prefix.length) })),
+        files
+          .filter(({ path }) => path.startsWith(prefix))
+          .map((file) => ({ ...file, path: file.path.slice(prefix.length) })),
       );
     }
     if (address.kind === "folder") return withHashes(await localFiles(address.folder));
@@ -145,7 +147,9 @@ export class Package {
       const prefix = address.path === "" ? "" : `${address.path}/`;
       if (files) {
         return withHashes(
-          files.filter(({ path }) => path.startsWith(prefix)).map((file) => ({ ...file, path: file.path.slice(prefix.length) })),
+          files
+            .filter(({ path }) => path.startsWith(prefix))
+            .map((file) => ({ ...file, path: file.path.slice(prefix.length) })),
         );
       }
     }
@@ -227,7 +231,11 @@ export class Package {
   }
 
   /** A file of the store, under its path there. */
-  async #whole(full: string, listed: PackageFile | undefined, options: ResolveFileOptions): Promise<string | undefined> {
+  async #whole(
+    full: string,
+    listed: PackageFile | undefined,
+    options: ResolveFileOptions,
+  ): Promise<string | undefined> {
     const { address } = this;
     if (address.kind === "folder") return localFile(address.folder, full, listed);
     const { signal = this.#options.signal, progress = this.#options.progress, onBytes } = options;

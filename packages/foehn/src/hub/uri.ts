@@ -46,6 +46,9 @@ const supported =
  * @throws UsageError for what is no address, or a folder that is not there; with the nearest names
  */
 export function parsePackageUri(text: string, options: ResolveOptions = {}): PackageAddress {
+  if (/\p{Cc}/u.test(text)) {
+    throw new UsageError(`${JSON.stringify(text)} is no name of a package`, { hint: `give ${supported}` });
+  }
   const scheme = schemeOf(text);
   if (scheme === undefined) return local(text, options);
   if (scheme === "file") return folderAt(localPath(text), text);
@@ -78,11 +81,14 @@ export function schemeOf(text: string): string | undefined {
 // Servers and the URL parser resolve ".." by themselves, so what the user sees would not be what is asked for.
 function refuseDetours(text: string): void {
   const afterScheme = text.slice(text.indexOf(":") + 1).replace(/[?#].*$/, "");
-  const parts = afterScheme.split("/").map((part) => part.replace(/%2e/gi, "."));
-  if (parts.some((part) => part === ".." || part === ".") || /[\\\p{Cc}]|%(00|2f%2e|5c)/iu.test(afterScheme)) {
-    throw new UsageError(`the address ${JSON.stringify(publicUrl(text))} has "." or ".." or other detours in its path`, {
-      hint: "write the path as it is",
-    });
+  const parts = afterScheme.replace(/%2e/gi, ".").split(/\/|%2f/i);
+  if (parts.some((part) => part === ".." || part === ".") || /\\|%(00|5c)/i.test(afterScheme)) {
+    throw new UsageError(
+      `the address ${JSON.stringify(publicUrl(text))} has "." or ".." or other detours in its path`,
+      {
+        hint: "write the path as it is",
+      },
+    );
   }
 }
 
@@ -164,7 +170,7 @@ function hub(text: string): PackageAddress {
 }
 
 function registry(text: string): PackageAddress {
-  const match = /^ngc:\/\/models\/([^@]+)@([\w.+-]+)(?:\/(.*))?$/i.exec(text);
+  const match = /^ngc:\/\/models\/([^@]+)@(\w[\w.+-]*)(?:\/(.*))?$/i.exec(text);
   const names = match?.[1]?.split("/") ?? [];
   const [org, second, third] = names;
   if (!match || !org || !second || names.length > 3 || !names.every((name) => /^[\w.-]+$/.test(name))) {
@@ -188,7 +194,10 @@ function builtin(text: string): PackageAddress {
 /** The path behind the rest of an address, with its escapes resolved; it cannot lead out. */
 function decoded(path: string, text: string): string {
   const plainPath = decodeURIComponentSafely(path.replace(/\/+$/, ""));
-  if (plainPath === "" || (isInside(plainPath) && plainPath.split("/").length === path.replace(/\/+$/, "").split("/").length)) {
+  if (
+    plainPath === "" ||
+    (isInside(plainPath) && plainPath.split("/").length === path.replace(/\/+$/, "").split("/").length)
+  ) {
     return plainPath;
   }
   throw new UsageError(`${JSON.stringify(path)} in ${JSON.stringify(text)} is not a path inside a package`, {

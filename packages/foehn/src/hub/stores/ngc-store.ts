@@ -32,7 +32,9 @@ const signedForMs = 5 * 60_000;
 /** The files of a version. */
 export function openNgcStore(address: NgcAddress, options: NgcOptions = {}): PackageStore {
   const { org, team, model, version } = address;
-  const endpoint = withScheme(options.endpoint || process.env.NGC_CLI_SEARCH_SERVICE_URL || "https://api.ngc.nvidia.com");
+  const endpoint = withScheme(
+    options.endpoint || process.env.NGC_CLI_SEARCH_SERVICE_URL || "https://api.ngc.nvidia.com",
+  );
   const id = `ngc://models/${[org, team, model].filter((part) => part !== undefined).join("/")}@${version}`;
   const { token: _, endpoint: __, ...network } = options;
   const key = options.token || process.env.NGC_CLI_API_KEY || undefined;
@@ -87,7 +89,11 @@ export function openNgcStore(address: NgcAddress, options: NgcOptions = {}): Pac
         throw new NetworkError(`${id} has no file "${path}"`, { status: 404, hint: http.notFoundHint });
       }
       // The private way answers with a redirect to a signed address, which works without the token.
-      const response = await fetchWithRetry(`${base}/${encodePath(path)}`, { ...http, headers, allow: [301, 302, 303, 307] });
+      const response = await fetchWithRetry(`${base}/${encodePath(path)}`, {
+        ...http,
+        headers,
+        allow: [301, 302, 303, 307],
+      });
       await response.body?.cancel();
       const location = response.headers.get("location");
       if (location !== null) return new URL(location, base).href;
@@ -142,7 +148,8 @@ async function buyToken(key: string, org: string, team: string | undefined, http
   const authorization = `Basic ${Buffer.from(`$oauthtoken:${key}`).toString("base64")}`;
   const { json } = await fetchJson(`${host}/token?${query}`, { ...http, headers: { authorization } });
   const { token } = json as { token?: unknown };
-  if (typeof token !== "string") throw new NetworkError("the key was not exchanged for a token", { where: `${host}/token` });
+  if (typeof token !== "string")
+    throw new NetworkError("the key was not exchanged for a token", { where: `${host}/token` });
   return token;
 }
 

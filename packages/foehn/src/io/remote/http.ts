@@ -133,7 +133,11 @@ async function followRedirects(first: URL, method: string, options: HttpOptions)
               ? `the server redirected from https to an unencrypted address, ${publicUrl(next)}`
               : undefined;
     if (trouble !== undefined || next === undefined) {
-      throw new NetworkError(trouble ?? "bad redirect", { where: publicUrl(first), status: response.status });
+      throw new NetworkError(trouble ?? "bad redirect", {
+        where: publicUrl(first),
+        status: response.status,
+        hint: "give the address that it should lead to",
+      });
     }
     url = next;
   }
