@@ -18,19 +18,30 @@ const hdf5Signature = Buffer.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0
 export function sniffFile(path: string): Sniffed {
   if (!statSync(path).isFile()) return unknown("this is not a file", "name a file, a folder of files or a Zarr folder");
   return withFile(path, (file) => {
-    if (file.size === 0) return unknown("the file is empty", "the download may have failed; fetch it again");
-    const head = Buffer.from(file.bytes(0, Math.min(file.size, 4096)));
-    const magic = head.toString("latin1", 0, 4);
-    // Bulletins carry a heading before the first message.
-    if (magic === "GRIB" || (head.includes("GRIB") && isHeading(head.subarray(0, head.indexOf("GRIB")))))
-      return known("grib");
-    if (magic.startsWith("CDF") && [1, 2, 5].includes(head[3]!)) return known("netcdf");
+    const found = sniffBytes(file.bytes(0, Math.min(file.size, 4096)));
+    if (found.kind || file.size <= 4096) return found;
     // HDF5 may follow a user block of 512 · 2^n bytes.
-    for (let at = 0; at + 8 <= file.size && at <= 1 << 16; at = at === 0 ? 512 : at * 2) {
+    for (let at = 4096; at + 8 <= file.size && at <= 1 << 16; at *= 2) {
       if (file.bytes(at, 8).equals(hdf5Signature)) return known("netcdf");
     }
-    return foreign(head);
+    return found;
   });
+}
+
+/** What kind of file begins like this. */
+export function sniffBytes(beginning: Uint8Array): Sniffed {
+  const head = Buffer.from(beginning.buffer, beginning.byteOffset, beginning.byteLength);
+  if (head.length === 0) return unknown("the file is empty", "the download may have failed; fetch it again");
+  const magic = head.toString("latin1", 0, 4);
+  // Bulletins carry a heading before the first message.
+  if (magic === "GRIB" || (head.includes("GRIB") && isHeading(head.subarray(0, head.indexOf("GRIB"))))) {
+    return known("grib");
+  }
+  if (magic.startsWith("CDF") && [1, 2, 5].includes(head[3]!)) return known("netcdf");
+  for (let at = 0; at + 8 <= head.length; at = at === 0 ? 512 : at * 2) {
+    if (head.subarray(at, at + 8).equals(hdf5Signature)) return known("netcdf");
+  }
+  return foreign(head);
 }
 
 function isHeading(bytes: Uint8Array): boolean {
