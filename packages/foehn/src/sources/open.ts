@@ -65,7 +65,10 @@ async function openAsItIs(spec: string | readonly string[], options: OpenSourceO
   const specs = typeof spec === "string" ? [spec] : spec;
   if (specs.length === 0) throw new DataError("no data was named", { hint: "give a file, a folder or a glob" });
   if (specs.every(isRemoteGrib)) {
-    return (await import("./remote-grib-source.js")).remoteGribSource(specs, await archiveOptions(options));
+    return (await import("./remote-grib-source.js")).remoteGribSource(specs, {
+      ...(await archiveOptions(options)),
+      regrid: options.regrid,
+    });
   }
   const found: Data[] = [];
   for (const text of specs) {
