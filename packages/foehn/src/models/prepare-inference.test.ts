@@ -69,7 +69,9 @@ describe("prepareForInference", () => {
         ).toBe(true);
         if (exact.abs().max().item() === 0) continue;
         expect(apart(first, expected)).toBeLessThan(0.03);
-        expect(apart(first, exact)).toBeLessThan(1.3 * apart(expected, exact) + 1e-6);
+        // Without oneDNN's kernels (no AVX-512) ATen's sum up in bfloat16, in another order for folded weights.
+        const times = torch.cpuCapabilities().avx512 ? 1.3 : 2.5;
+        expect(apart(first, exact)).toBeLessThan(times * apart(expected, exact) + 1e-6);
       }
       network.dispose();
     },
@@ -80,7 +82,8 @@ describe("prepareForInference", () => {
     prepared = prepareForInference(network, { precision: "bf16-mixed" });
     bf16(() => prepared!.forward(torch.randn([1, 32, 48, 6])));
     expect(prepared.fusions).toMatchObject({ batchNorms: 12, upsamplings: 4 });
-    if (torch.version().mkldnn) expect(prepared.fusions).toMatchObject({ packedConvolutions: 13, relus: 12 });
+    if (torch.version().mkldnn && torch.cpuCapabilities().avx512)
+      expect(prepared.fusions).toMatchObject({ packedConvolutions: 13, relus: 12 });
   });
 
   it("leaves fp32 as it is, to the bit", () => {
