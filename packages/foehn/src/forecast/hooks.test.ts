@@ -82,6 +82,18 @@ describe("withHooks", () => {
     );
   });
 
+  it("keeps the number of live tensors flat, with a source term too", async () => {
+    const source: SourceTerm = (fields) => torch.scope(() => fields.mul(1e-9));
+    using loop = withHooks(inference("repeats_oldest", 2, source), { front: (x) => x.add(1), rear: (x) => x.sub(1) });
+    const live: number[] = [];
+    for await (const { output } of loop.run(start + step, await start2(inference("repeats_oldest", 2)))) {
+      output.dispose();
+      live.push(torch.memoryStats().liveTensors);
+      if (live.length === 12) break;
+    }
+    expect(new Set(live.slice(2)).size).toBe(1);
+  });
+
   it("says what is wrong with an answer, and with a loop that cannot be stepped", async () => {
     using loop = withHooks(adding(1, 6), { front: (x) => x.narrow(1, 0, 1) });
     await expect(items(loop, 2, { x: initial(1) })).rejects.toThrow(/a hook gave fields of shape \(1, 1, 3, 4\)/);

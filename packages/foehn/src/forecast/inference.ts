@@ -207,11 +207,12 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
   }
 
   withFields(state: InferenceState, fields: Tensor): InferenceState {
-    const output = torch.inferenceMode(() => fields.to(this.device).clone({ memoryFormat: "contiguous" }));
+    const copied = () => fields.to(this.device).clone({ memoryFormat: "contiguous" });
+    const output = torch.inferenceMode(() => torch.scope(copied));
     if (state.history.length === 0) return stateOf({ ...state, history: [], output });
-    const x = torch.inferenceMode(() => output.narrow(1, 0, this.inChannelNames.length).unsqueeze(1));
-    const newest = this.#normaliseHistory(x);
-    x.dispose();
+    const newest = torch.inferenceMode(() =>
+      torch.scope(() => this.#normaliseHistory(output.narrow(1, 0, this.inChannelNames.length).unsqueeze(1))),
+    );
     return stateOf({ ...state, history: [...state.history.slice(0, -1).map(sharePast), ...newest], output });
   }
 

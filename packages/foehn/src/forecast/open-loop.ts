@@ -1,5 +1,6 @@
 // A package as a TimeLoop, and what it starts from.
 
+import { ConfigError } from "../core/errors.js";
 import type { DatasetInfo, FeatureInfo } from "../datasets/dataset.js";
 import { prognosticFeatures } from "../datasets/features.js";
 import type { ModelPackage } from "../hub/model-package.js";
@@ -29,6 +30,11 @@ export function initialFeatures(pkg: ModelPackage, info: DatasetInfo): FeatureIn
  * @throws as `ModelPackage.network` and `Inference`
  */
 export async function openLoop(pkg: ModelPackage, options: InferenceOptions = {}): Promise<OpenLoop> {
+  if (pkg.manifest.diagnostic) {
+    throw new ConfigError(`the package ${pkg.path} is a diagnostic: it does not step through time`, {
+      hint: "append it to the forecast of another model: --diagnostic <package>",
+    });
+  }
   if (!isPersistence(pkg)) return Inference.fromPackage(pkg, options);
   return new PersistenceLoop(await pkg.info());
 }

@@ -123,6 +123,16 @@ export const manifestSchema = z
     border_size: z.int().nonnegative().default(0),
     strategy: strategies.nameSchema().default("diff_ar"),
     strategy_settings: z.record(z.string(), z.unknown()).optional(),
+    diagnostic: z
+      .strictObject({
+        log_epsilon: z
+          .number()
+          .positive()
+          .optional()
+          .describe("e of outputs that are log(1 + y / e), as of precipitation"),
+      })
+      .optional()
+      .describe("the network does not step through time: its outputs follow from the inputs at the same time"),
     num_inter_steps: z.int().positive().default(1),
     mask_as_input: z.boolean().default(false).describe("the network is told which values exist, as its last feature"),
     periods: z
@@ -173,7 +183,11 @@ export const manifestSchema = z
       if (twice >= 0) problem([list, twice], `the channel "${names[twice]}" is listed twice`);
     }
     const prognostic = manifest.in_channels_names;
-    if (!bringsModule(manifest) && channels.slice(0, prognostic.length).join() !== prognostic.join()) {
+    if (
+      !bringsModule(manifest) &&
+      !manifest.diagnostic &&
+      channels.slice(0, prognostic.length).join() !== prognostic.join()
+    ) {
       problem(
         ["out_channels_names"],
         `must begin with in_channels_names (${prognostic.join(", ")}): Foehn steps a state forward, so what goes in comes out`,

@@ -104,12 +104,14 @@ export async function openPackage(text: string | Package, options: PackageOption
         refuseWithoutPlugin(path, "network", manifest.architecture, manifest.plugins);
       const described = await info();
       const features = modelFeatures(described);
-      const inputs = numInputFeatures({
-        strategy: createStrategy(manifest.strategy, strategySettingsOf(manifest)),
-        features,
-        numInputSteps: manifest.n_history + 1,
-        hasMask: manifest.mask_as_input,
-      });
+      const inputs = manifest.diagnostic
+        ? manifest.in_channels_names.length + features.statics.length + features.forcing.length
+        : numInputFeatures({
+            strategy: createStrategy(manifest.strategy, strategySettingsOf(manifest)),
+            features,
+            numInputSteps: manifest.n_history + 1,
+            hasMask: manifest.mask_as_input,
+          });
       const { architecture } = manifest;
       const settings = await withPackedMesh(manifest.settings, file);
       const network = createNetwork(architecture, inputs, numOutputFeatures(features), settings, described.grid.shape);
