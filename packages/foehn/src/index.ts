@@ -43,6 +43,18 @@ export { createItem } from "./datasets/item.js";
 export { type DatasetEntry, listDatasets, openDataset, registerDataset } from "./datasets/registry.js";
 export { type DatasetPlan, openSourceDataset, type PlannedVariable } from "./datasets/source-dataset.js";
 // Forecasts
+export { columnWaterVapour } from "./forecast/diagnostics/column-water-vapour.js";
+export type { Diagnostic, DiagnosticInput } from "./forecast/diagnostics/diagnostic.js";
+export {
+  relativeHumidity,
+  relativeHumidityFromDewpoint,
+  vapourPressureDeficit,
+} from "./forecast/diagnostics/humidity.js";
+export { networkDiagnostic, packageDiagnostic } from "./forecast/diagnostics/network-diagnostic.js";
+export { type DiagnosticContext, listDiagnostics, openDiagnostic } from "./forecast/diagnostics/open-diagnostic.js";
+export { surfacePressure } from "./forecast/diagnostics/surface-pressure.js";
+export { windSpeed } from "./forecast/diagnostics/wind-speed.js";
+export { type DiagnosticsOptions, withDiagnostics } from "./forecast/diagnostics/with-diagnostics.js";
 export { type ForecastOptions, type ForecastResult, forecast } from "./forecast/forecast.js";
 export { type FieldsHook, type StepHooks, withHooks } from "./forecast/hooks.js";
 export { Inference, type InferenceState } from "./forecast/inference.js";

@@ -5,11 +5,15 @@ import { type Progress, silentProgress } from "../core/progress.js";
 import { didYouMean } from "../core/suggest.js";
 import { formatDuration, formatTime, parseDuration, parseTime, parseTimeRange } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
+import type { Grid } from "../grid/grid.js";
 import { type ModelPackage, openPackage } from "../hub/model-package.js";
 import { type RegridSpec, regridSource, type SourceRegrid } from "../sources/regrid-source.js";
 import type { Source } from "../sources/source.js";
 import type { PrecisionName } from "../training/precision.js";
 import { lookupVariable } from "../variables/catalogue.js";
+import type { Diagnostic } from "./diagnostics/diagnostic.js";
+import { openDiagnostic } from "./diagnostics/open-diagnostic.js";
+import { withDiagnostics } from "./diagnostics/with-diagnostics.js";
 import { hasTime, historyTimes, stateReader } from "./initial-state.js";
 import { type DataSpec, withData } from "./open-data.js";
 import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
@@ -51,6 +55,8 @@ export interface ForecastOptions extends RunOptions, FileOutputOptions {
   readonly batchSize?: number | undefined;
   /** Makes the members differ. Default: nothing does. */
   readonly perturbation?: Perturbation | undefined;
+  /** Diagnostics to append, as `openDiagnostic` understands them: `wind_speed:850`, or a package. */
+  readonly diagnostics?: readonly string[] | undefined;
   /** A name ending in .zarr or .nc, or outputs of one's own. */
   readonly output: string | readonly ForecastOutput[];
 }
@@ -85,12 +91,14 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
     const steps = numberOfSteps(options.steps, info.stepSeconds);
     const reader = stateReader(source, initialFeatures(pkg, info), info.grid); // other variables matter more than other times
     const initialTimes = chooseInitialTimes(options, source, info, pkg.numInputSteps);
-    using loop = await openLoop(pkg, {
+    const diagnostics = await openDiagnostics(options, source, info.grid, initialTimes[0]!);
+    const model = await openLoop(pkg, {
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.precision === undefined ? {} : { precision: options.precision }),
       forcingSource: source,
       borderSource,
     });
+    using loop = diagnostics.length === 0 ? model : withDiagnostics(model, diagnostics, { units: unitsOf(info) });
     loop.requireData?.(initialTimes, steps);
     for (const note of loop.notes) progress.note(note);
     const [path] = await runForecast({
@@ -98,7 +106,7 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       reader,
       initialTimes,
       steps,
-      variables: outputVariables(info),
+      variables: [...outputVariables(info), ...diagnostics.flatMap((diagnostic) => diagnostic.outChannels)],
       outputs,
       members: options.members,
       batchSize: options.batchSize,
@@ -127,6 +135,25 @@ export async function onGridOf(
 ): Promise<Source | undefined> {
   return source && regrid ? regridSource(source, regrid) : source;
 }
+
+async function openDiagnostics(
+  { diagnostics = [], device, precision, cwd }: ForecastOptions,
+  source: Source,
+  grid: Grid,
+  firstTime: number,
+): Promise<Diagnostic[]> {
+  const invariant = async (name: string): Promise<Float32Array> => {
+    const wanted = { name, units: lookupVariable(name)?.units ?? "" };
+    const [field] = await stateReader(source, [wanted], grid).read(firstTime);
+    return field!;
+  };
+  const opened: Diagnostic[] = [];
+  for (const name of diagnostics) opened.push(await openDiagnostic(name, { grid, invariant, device, precision, cwd }));
+  return opened;
+}
+
+const unitsOf = (info: DatasetInfo): Record<string, string> =>
+  Object.fromEntries(info.features.map(({ name, units }) => [name, units]));
 
 /** Features with their CF standard names. */
 export function outputVariables(info: DatasetInfo): OutputVariable[] {

@@ -11,6 +11,7 @@ import {
   dataOption,
   deviceOption,
   overwriteOption,
+  pathsOption,
   regridOption,
   stepsOption,
   threadsOption,
@@ -30,6 +31,7 @@ interface Flags {
   readonly zarrFormat?: "2" | "3";
   readonly borderData?: readonly string[];
   readonly regrid?: { readonly method: string };
+  readonly diagnostic?: readonly string[];
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
@@ -52,6 +54,12 @@ export const define: DefineVerb = (command, run) => {
     .addOption(choiceOption("--zarr-format <n>", "version of the Zarr format; default 3", ["2", "3"]))
     .addOption(borderDataOption())
     .addOption(regridOption())
+    .addOption(
+      pathsOption(
+        "--diagnostic <what>",
+        "appends wind_speed:<levels>, relative_humidity:<levels>, surface_pressure:<levels>, … or what a package gives; may be repeated",
+      ),
+    )
     .addOption(overwriteOption());
   command
     .optionsGroup("Machine:")
@@ -91,6 +99,7 @@ The file holds the initial condition and every step, in physical units, with CF 
               progress: console.progress(),
               borderSource,
               regrid: flags.regrid,
+              diagnostics: flags.diagnostic,
             }),
           ),
         );

@@ -8,8 +8,12 @@ import { z } from "zod";
 import { dateFeatures } from "../../datasets/forcings.js";
 import { gridToJson } from "../../grid/json.js";
 import { openPackage } from "../../hub/model-package.js";
+import { writePackage } from "../../hub/write-package.js";
 import { type ModelType, Network } from "../../models/network.js";
 import { networks } from "../../models/registry.js";
+import { openSource } from "../../sources/open.js";
+import { forecast } from "../forecast.js";
+import { every, inventedInfo, inventedSource } from "../invented.test-support.js";
 import { openLoop } from "../open-loop.js";
 import { adding, hour, initial, items, smallGrid } from "../stepper.test-support.js";
 import { columnWaterVapour } from "./column-water-vapour.js";
@@ -78,7 +82,10 @@ describe("diagnostics by formula", () => {
     );
     near(theirs[0]![0], 72.950087);
     near(theirs[1]![0], 83.616031);
-    const [[ours], [same]] = (await at(relativeHumidityFromDewpoint(), [293.15, 288.15], [280, 280])) as number[][];
+    const [[ours], [same]] = (await at(relativeHumidityFromDewpoint(), [293.15, 288.15], [280, 280])) as [
+      [number],
+      [number],
+    ];
     near(ours, 100 * Math.exp((17.62 * 15) / 258.12 - (17.62 * 20) / 263.12));
     expect(same).toBe(100);
   });
@@ -96,7 +103,7 @@ describe("diagnostics by formula", () => {
       [0.1, 0.2, 95_000],
       [0.1, 0.2, 100_001],
       [0.1, 0.2, Number.NaN],
-    )) as number[][];
+    )) as [[number], [number], [number]];
     near(under, 203.942203);
     near(over, 229.445175);
     expect(missing).toBeNaN();
@@ -214,7 +221,7 @@ describe("withDiagnostics", () => {
     const both = [relativeHumidityFromDewpoint(), vapourPressureDeficit(["2m"])];
     using wrapped = withDiagnostics(adding(0, 6, { names: ["t2m", "d2m"] }), both, { concat: false, units });
     const start = torch.cat([torch.full([1, 1, 1, 3, 4], 25), torch.full([1, 1, 1, 3, 4], 15)], { dim: 2 });
-    const [{ values }] = (await items(wrapped, 1, { x: start })) as [{ values: number[] }];
+    const { values } = (await items(wrapped, 1, { x: start }))[0]!;
     const [[humidity]] = (await at(both[0]!, [298.15, 288.15])) as [[number]];
     near(values[0], humidity, 1e-6);
     near(values[12], (await at(both[1]!, [298.15, humidity]))[0]![0]!, 1e-6);
@@ -300,6 +307,36 @@ describe("a network as a diagnostic", () => {
     await expect(packageDiagnostic(pkg, { grid: other })).rejects.toThrow(/on another grid/);
   });
 
+  it("comes with a forecast, into its file", async () => {
+    const info = inventedInfo();
+    const package_ = await writePackage(join(root, "persistence"), {
+      ...{ name: "persistence", version: "1.0.0", architecture: "persistence", settings: {}, weights: new Map() },
+      ...{ strategy: "diff_ar", numInputSteps: 1, numInterSteps: 1, info, climatology: {}, provenance: {} },
+    });
+    const rain = write({ ...manifest, grid: gridToJson(info.grid) });
+    const source = inventedSource(every(2));
+    const output = join(root, "rain.zarr");
+    const result = await forecast({ package: package_, source, steps: 2, output, diagnostics: [rain] });
+    expect(result.variables).toEqual(["t2m", "msl", "tp"]);
+    const written = await openSource(output);
+    const time = written.times.at(-1)!;
+    const [t2m, msl, tp] = await written.read({ time, variables: ["t2m", "msl", "tp"] });
+    for (const n of [0, 5, 23]) {
+      const normalised = (t2m!.values[n]! - 280) / 10 + (msl!.values[n]! - 1e5) / 1000 + dateFeatures(time)[0];
+      expect(tp!.values[n]).toBeCloseTo(0.5 + 2 * normalised, 3);
+    }
+    expect(written.variables.find(({ name }) => name === "tp")?.units).toBe("m");
+    await written.close();
+    const wrong = forecast({
+      package: package_,
+      source,
+      steps: 2,
+      output: join(root, "x.zarr"),
+      diagnostics: ["wind_speed:850"],
+    });
+    await expect(wrong).rejects.toThrow(/wind speed at 850 hPa needs u850, v850/);
+  });
+
   it("undoes the logarithm of precipitation", async () => {
     const logarithm = networkDiagnostic({
       description: "rain",
@@ -308,7 +345,7 @@ describe("a network as a diagnostic", () => {
       forward: (x) => x.div(1e-5).log1p(),
       logEpsilon: 1e-5,
     });
-    const [[rain], [none]] = (await at(logarithm, [0.004], [0])) as number[][];
+    const [[rain], [none]] = (await at(logarithm, [0.004], [0])) as [[number], [number]];
     near(rain, 0.004, 1e-5);
     expect(none).toBe(0);
     const folder = write({ ...manifest, diagnostic: { log_epsilon: 1e-5 } });
