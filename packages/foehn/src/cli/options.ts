@@ -205,6 +205,14 @@ export function regridOption(): Option {
   );
 }
 
+/** `--shard` and `--n-shards`: several processes share the work. */
+export function shardOptions(): readonly Option[] {
+  return [
+    integerOption("--shard <i>", "do part i of the work, from 0; default 0", { min: 0 }),
+    integerOption("--n-shards <n>", "parts of the work; default 1", { min: 1 }),
+  ];
+}
+
 /** A number of steps, or a lead time that the model's step divides; kept as it is. */
 export function stepsOption(flags: string, description: string): Option {
   return option(flags, description, (text): number | string => {

@@ -71,6 +71,24 @@ export const verbs: readonly Verb[] = [
     load: () => import("./commands/score.js"),
   },
   {
+    name: "lagged",
+    group: "Forecasting",
+    summary: "score the ensembles that forecasts from neighbouring dates make",
+    load: () => import("./commands/lagged.js"),
+  },
+  {
+    name: "events",
+    group: "Forecasting",
+    summary: "list, show or check weather events: when ensembles start and what they keep",
+    load: () => import("./commands/events.js"),
+  },
+  {
+    name: "make-job",
+    group: "Forecasting",
+    summary: "make a folder that says which ensembles to run, from a protocol",
+    load: () => import("./commands/make-job.js"),
+  },
+  {
     name: "plot",
     group: "Forecasting",
     summary: "draw training curves, scores, maps, animations and reports",

@@ -2,16 +2,18 @@
 // Not here: which dates and members, and where the forecasts go.
 
 import { openPackage } from "../hub/model-package.js";
+import type { RegridSpec } from "../sources/regrid-source.js";
 import type { Source } from "../sources/source.js";
-import { forecastProvenance, outputVariables, type RunOptions } from "./forecast.js";
+import { forecastProvenance, onGridOf, outputVariables, type RunOptions } from "./forecast.js";
 import { type StateReader, stateReader } from "./initial-state.js";
+import { type DataSpec, withData } from "./open-data.js";
 import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
 import type { OutputVariable } from "./outputs/output.js";
 import { PersistenceLoop } from "./persistence-loop.js";
 import { channelStds } from "./perturbations/perturbation.js";
 
-/** Everything that a rollout takes from a model and its data. Disposing it frees the model. */
-export interface ModelOnData extends Disposable {
+/** Everything that a rollout takes from a model and its data. */
+export interface ModelOnData {
   readonly name: string;
   readonly loop: OpenLoop;
   readonly reader: StateReader;
@@ -21,27 +23,46 @@ export interface ModelOnData extends Disposable {
   readonly provenance: Readonly<Record<string, string>>;
 }
 
-/** @throws as `openPackage`, `openLoop` and `stateReader` */
-export async function modelOnData(options: RunOptions, source: Source): Promise<ModelOnData> {
-  const { package: given, cwd, device, precision, borderSource } = options;
+/** What opens a model: the options of a run, and the data to start from. */
+export interface ModelOptions extends RunOptions {
+  /** Closed afterwards only when it was opened here. */
+  readonly source: DataSpec;
+  /** Brings the data, and those of the border, to the model's grid. Default: they must have its points. */
+  readonly regrid?: RegridSpec | undefined;
+}
+
+/**
+ * Runs `fn` with a model on its data, and frees both afterwards.
+ * @throws as `openPackage`, `openSource`, `openLoop` and `stateReader`
+ */
+export async function withModel<T>(
+  options: ModelOptions,
+  fn: (model: ModelOnData, source: Source) => Promise<T>,
+): Promise<T> {
+  const { package: given, cwd, device, precision } = options;
   const pkg = typeof given === "string" ? await openPackage(given, cwd === undefined ? {} : { cwd }) : given;
   const info = await pkg.info();
-  const reader = stateReader(source, initialFeatures(pkg, info), info.grid);
-  const loop = await openLoop(pkg, {
-    ...(device === undefined ? {} : { device }),
-    ...(precision === undefined ? {} : { precision }),
-    forcingSource: source,
-    borderSource,
-  });
-  return {
-    name: pkg.name,
-    loop,
-    reader,
-    variables: outputVariables(info),
-    channelStds: channelStds(loop.inChannelNames, info, pkg.manifest.normalisation !== undefined),
-    provenance: forecastProvenance(pkg, source, loop, options),
-    [Symbol.dispose]: () => loop[Symbol.dispose](),
+  const regrid = options.regrid && { to: info.grid, ...options.regrid };
+  const use = async (source: Source): Promise<T> => {
+    const borderSource = await onGridOf(options.borderSource, regrid);
+    const reader = stateReader(source, initialFeatures(pkg, info), info.grid);
+    using loop = await openLoop(pkg, {
+      ...(device === undefined ? {} : { device }),
+      ...(precision === undefined ? {} : { precision }),
+      forcingSource: source,
+      borderSource,
+    });
+    const model = {
+      name: pkg.name,
+      loop,
+      reader,
+      variables: outputVariables(info),
+      channelStds: channelStds(loop.inChannelNames, info, pkg.manifest.normalisation !== undefined),
+      provenance: forecastProvenance(pkg, source, loop, options),
+    };
+    return await fn(model, source);
   };
+  return withData(options.source, cwd, use, regrid);
 }
 
 /** Persistence of what a source has, on its own grid. @param names default: all that vary with time */
@@ -58,6 +79,5 @@ export function persistenceOnData(source: Source, stepSeconds: number, names?: r
     variables: features,
     channelStds: channelStds(loop.inChannelNames, { stats: {} }, false),
     provenance: { title: "Persistence", initial_conditions: source.description },
-    [Symbol.dispose]: () => loop[Symbol.dispose](),
   };
 }

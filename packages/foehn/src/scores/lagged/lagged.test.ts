@@ -123,7 +123,7 @@ describe("foehn lagged", () => {
       const { persistenceOnData } = await import("../../forecast/model-on-data.js");
       const { runForecast } = await import("../../forecast/rollout.js");
       const { fileOutput } = await import("../../forecast/outputs/file-output.js");
-      using model = persistenceOnData(source, step, ["t2m"]);
+      const model = persistenceOnData(source, step, ["t2m"]);
       const forecasts = join(folder, name);
       await runForecast({ ...model, initialTimes: dates, steps: 3, outputs: [fileOutput(forecasts)] });
       const { path } = await scoreLagged({

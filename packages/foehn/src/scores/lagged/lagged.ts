@@ -5,10 +5,10 @@ import { DataError, UsageError } from "../../core/errors.js";
 import { throwIfInterrupted } from "../../core/interrupt.js";
 import { silentProgress } from "../../core/progress.js";
 import { formatDuration, formatTime } from "../../core/time.js";
-import { chooseVariables, type RunOptions } from "../../forecast/forecast.js";
+import { chooseVariables } from "../../forecast/forecast.js";
 import { hasTime, type StateReader, stateReader } from "../../forecast/initial-state.js";
-import { type ModelOnData, modelOnData, persistenceOnData } from "../../forecast/model-on-data.js";
-import { type DataSpec, withData } from "../../forecast/open-data.js";
+import { type ModelOnData, type ModelOptions, persistenceOnData, withModel } from "../../forecast/model-on-data.js";
+import { withData } from "../../forecast/open-data.js";
 import type { ForecastOutput } from "../../forecast/outputs/output.js";
 import { runForecast } from "../../forecast/rollout.js";
 import { shardOf } from "../../forecast/work-plan.js";
@@ -21,14 +21,12 @@ import { MetricCsv, type MetricRow, shardCsv } from "../metric-csv.js";
 import { type LaggedEnsemble, LaggedWindow } from "./window.js";
 
 /** What to score. One of `package`, `forecasts` and `persistence` says whose forecasts. */
-export interface LaggedOptions extends Omit<RunOptions, "package"> {
-  readonly package?: RunOptions["package"] | undefined;
+export interface LaggedOptions extends Omit<ModelOptions, "package"> {
+  readonly package?: ModelOptions["package"] | undefined;
   /** Forecasts on the disk instead of a model: stores, files or folders of many initial times. */
   readonly forecasts?: string | readonly string[] | undefined;
   /** The forecast that repeats its initial state, of the data themselves. */
   readonly persistence?: boolean | undefined;
-  /** Initial states and truth. */
-  readonly source: DataSpec;
   /** Initial times, equally far apart, at least two; epoch seconds. Default for `forecasts`: all of them. */
   readonly dates?: readonly number[] | undefined;
   /** Lags in steps between the dates: a number n for −n … n, or the first and the last; 0 is among them. Default 4. */
@@ -77,32 +75,36 @@ export async function scoreLagged(options: LaggedOptions): Promise<LaggedResult>
       hint: given.length === 0 ? "foehn lagged my-model --data …" : "leave out the others",
     });
   }
-  return withData(options.source, options.cwd, async (source) => {
-    if (options.forecasts !== undefined) {
-      await using stores = await openForecasts(options.forecasts, options.cwd);
-      const store = chooseDomain(stores, undefined);
-      const dates = options.dates ?? store.initialTimes;
-      const step = spacing(dates);
-      const variables = chosen(store.variables, options.channels);
-      return await score(options, source, dates, {
-        grid: store.grid,
-        variables,
-        each: async (time, leads, use) => {
-          for (let lead = 0; lead <= leads; lead++) {
-            const read = variables.map(({ name }) => store.read(name, time, lead * step, 0));
-            await use(lead, await Promise.all(read));
-          }
-        },
-      });
-    }
-    if (options.dates === undefined)
-      throw new UsageError("lagged ensembles need initial times", { hint: "give --dates a/to/b/by/12h" });
-    const step = spacing(options.dates);
-    using model = options.persistence
-      ? persistenceOnData(source, step, options.channels)
-      : await modelOnData({ ...options, package: options.package! }, source);
-    return await score(options, source, options.dates, fromModel(model, step, options));
-  });
+  if (options.forecasts !== undefined) return scoreStored(options, options.forecasts);
+  const { dates } = options;
+  if (dates === undefined) {
+    throw new UsageError("lagged ensembles need initial times", { hint: "give --dates a/to/b/by/12h" });
+  }
+  const step = spacing(dates);
+  const use = (model: ModelOnData, source: Source) => score(options, source, dates, fromModel(model, step, options));
+  if (options.package !== undefined) return withModel({ ...options, package: options.package }, use);
+  return withData(options.source, options.cwd, (source) =>
+    use(persistenceOnData(source, step, options.channels), source),
+  );
+}
+
+async function scoreStored(options: LaggedOptions, paths: string | readonly string[]): Promise<LaggedResult> {
+  await using stores = await openForecasts(paths, options.cwd);
+  const store = chooseDomain(stores, undefined);
+  const dates = options.dates ?? store.initialTimes;
+  const step = spacing(dates);
+  const variables = chosen(store.variables, options.channels);
+  const forecasts: Forecasts = {
+    grid: store.grid,
+    variables,
+    each: async (time, leads, use) => {
+      for (let lead = 0; lead <= leads; lead++) {
+        const read = variables.map(({ name }) => store.read(name, time, lead * step, 0));
+        await use(lead, await Promise.all(read));
+      }
+    },
+  };
+  return await withData(options.source, options.cwd, (source) => score(options, source, dates, forecasts));
 }
 
 function fromModel(model: ModelOnData, step: number, options: LaggedOptions): Forecasts {
