@@ -29,7 +29,14 @@ export function localPath(text: string): string {
       hint: `did you mean "file:///${url.host}${url.pathname}"?`,
     });
   }
-  return fileURLToPath(new URL(`file://${url.pathname}`));
+  try {
+    return fileURLToPath(new URL(`file://${url.pathname}`));
+  } catch (error) {
+    throw new UsageError(`"${text}" is not a file address`, {
+      hint: "a percent sign is %25, a slash is /",
+      cause: error,
+    });
+  }
 }
 
 /** The files below a folder; the path "" is the folder or file itself. */
