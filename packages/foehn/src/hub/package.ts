@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
 import { ModelError, NetworkError, UsageError } from "../core/errors.js";
+import { sha256File } from "../core/files.js";
 import type { Progress } from "../core/progress.js";
 import { didYouMean } from "../core/suggest.js";
 import { isNotFound } from "../io/remote/http.js";
@@ -167,6 +168,24 @@ export class Package {
     return readManifest(await this.resolve(manifestName));
   }
 
+  /**
+   * What a file is: its size and hash, after it was brought here and checked.
+   * @throws as `resolve`
+   */
+  async describe(
+    path: string,
+    options: ResolveFileOptions = {},
+  ): Promise<PackageFile & { sha256: string; size: number }> {
+    const file = await this.resolve(path, options);
+    const { address } = this;
+    const full = address.path === "" ? path : `${address.path}/${path}`;
+    if (!this.isLocal && !splitArchivePath(full)) {
+      const entry = await this.cache.peek(await this.store(), full);
+      if (entry) return { path, sha256: entry.sha256, size: entry.size };
+    }
+    return { path, ...(await sha256File(file)) };
+  }
+
   /** The store behind the address, at one revision. @throws UsageError for a local package; NetworkError */
   store(): Promise<PackageStore> {
     this.#store ??= this.#openStore().catch((error: unknown) => {
@@ -217,7 +236,7 @@ export class Package {
     return found;
   }
 
-  async #bring(path: string, options: ResolveFileOptions): Promise<string | undefined> {
+  async #bring(path: string, options: ResolveFileOptions, refusedIsMissing = false): Promise<string | undefined> {
     const { address } = this;
     if (checkedPath(path, this.uri) === "") {
       throw new UsageError(`"" is not a file of ${this.uri}`, { hint: "name a file" });
@@ -227,7 +246,7 @@ export class Package {
     const full = address.path === "" ? path : `${address.path}/${path}`;
     const inner = splitArchivePath(full);
     if (inner) return localFile(await this.#archive(inner.archive, options), inner.member, listed);
-    return this.#whole(full, listed, options);
+    return this.#whole(full, listed, options, refusedIsMissing);
   }
 
   /** A file of the store, under its path there. */
@@ -235,6 +254,7 @@ export class Package {
     full: string,
     listed: PackageFile | undefined,
     options: ResolveFileOptions,
+    refusedIsMissing = false,
   ): Promise<string | undefined> {
     const { address } = this;
     if (address.kind === "folder") return localFile(address.folder, full, listed);
@@ -246,6 +266,7 @@ export class Package {
       ...(expected === undefined ? {} : { expected: { ...expected, path: full } }),
       signal,
       progress,
+      refusedIsMissing,
       ...(onBytes === undefined ? {} : { onBytes }),
     });
   }
@@ -292,7 +313,7 @@ export class Package {
   async #readTable(): Promise<ReadonlyMap<string, PackageFile> | undefined> {
     let file: string | undefined;
     try {
-      file = await this.#find(manifestName, {});
+      file = await this.#bring(manifestName, {}, true);
     } catch (error) {
       // Offline and never looked at: packages without a metadata.json must work then, too.
       if (!(error instanceof NetworkError && error.status === undefined && this.cache.offline)) throw error;

@@ -26,6 +26,8 @@ const absent = z.object({
   package: z.string(),
   path: z.string(),
   missing: z.literal(true),
+  /** The server did not say "no such file" but "not for you"; buckets that may not be listed say that of missing files. */
+  refused: z.boolean().optional(),
   checked: z.number(),
 });
 

@@ -39,6 +39,8 @@ export interface FetchOptions {
   readonly expected?: PackageFile | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: Progress | undefined;
+  /** Take 401 and 403 for "there is no such file". */
+  readonly refusedIsMissing?: boolean | undefined;
   /** Bytes that have come, for who shows many files as one. */
   readonly onBytes?: DownloadOptions["onBytes"];
 }
@@ -93,17 +95,18 @@ export class ModelCache {
     return promise.catch(async (error: unknown) => {
       // Whoever began it was stopped; this call was not.
       if (error instanceof InterruptedError && !options.signal?.aborted) return this.get(store, path, options);
-      if (!isNotFound(error)) throw error;
+      const refused = error instanceof NetworkError && (error.status === 401 || error.status === 403);
+      if (!isNotFound(error) && !(refused && options.refusedIsMissing)) throw error;
       this.markAsked(entryKey(store, path));
-      const entry: MissingEntry = { version: 1, package: store.id, path, missing: true, checked: now() };
+      const entry: MissingEntry = { version: 1, package: store.id, path, missing: true, refused, checked: now() };
       await writeEntry(this.entryFile(store.id, path), entry);
       return undefined;
     });
   }
 
-  /** The cached path, without the network and without asking whether it is old; undefined when it is not here. */
-  async peek(store: PackageStore, path: string, expected?: PackageFile): Promise<string | undefined> {
-    return (await this.#find(store, path, expected))?.path;
+  /** What is known of a cached file, without the network and without asking whether it is old; undefined when it is not here. */
+  async peek(store: PackageStore, path: string, expected?: PackageFile): Promise<CacheEntry | undefined> {
+    return (await this.#find(store, path, expected))?.entry;
   }
 
   /** Where the entry of a file lies. */
@@ -126,9 +129,9 @@ export class ModelCache {
     }
     if (found !== undefined) return undefined;
     const entry = await readEntry(this.entryFile(store.id, path));
-    if (entry !== undefined && !isPresent(entry)) {
+    if (entry !== undefined && !isPresent(entry) && (!entry.refused || options.refusedIsMissing)) {
       const recent = now() - entry.checked < missingAge && this.isFresh(entry.checked, entryKey(store, path));
-      if (this.offline || store.immutable || recent) return "missing";
+      if (this.offline || (store.immutable && !entry.refused) || recent) return "missing";
     }
     if (!this.offline) return undefined;
     throw new NetworkError(`${path} of ${store.id} is not in the cache, and Foehn is offline`, {

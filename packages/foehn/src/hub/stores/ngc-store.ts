@@ -65,7 +65,7 @@ export function openNgcStore(address: NgcAddress, options: NgcOptions = {}): Pac
       ...versions.map((v) => [`${endpoint}/v2/${place}/models/${model}/versions/${v}/files`, true] as const),
     ];
     for (const [base, isPrivate] of ways) {
-      if (isPrivate && key === undefined) continue;
+      if (isPrivate && (key === undefined || (await isPublic()))) continue;
       try {
         return await work(base, isPrivate ? await privateHeaders() : {});
       } catch (error) {
@@ -76,6 +76,21 @@ export function openNgcStore(address: NgcAddress, options: NgcOptions = {}): Pac
       }
     }
     throw first;
+  }
+
+  /** A file that a public model lacks is simply not there; the key need not be shown to anybody. */
+  let open: Promise<boolean> | undefined;
+  function isPublic(): Promise<boolean> {
+    open ??= (async () => {
+      for (const v of versions) {
+        const url = `${endpoint}/v2/models/${place}/${model}/${v}/files`;
+        const response = await fetchWithRetry(url, { ...http, allow: [400, 401, 403, 404] });
+        await response.body?.cancel();
+        if (response.ok) return true;
+      }
+      return false;
+    })();
+    return open;
   }
 
   async function urlOf(path: string): Promise<string> {
