@@ -2,7 +2,7 @@
 // `.zmetadata`, format 3: inline in `zarr.json`), others cost one listing and one request per array.
 // Formats: zarr-specs.readthedocs.io (core v2 and v3); consolidation as the Python library writes it.
 
-import { FormatError } from "../../core/errors.js";
+import { FormatError, NetworkError } from "../../core/errors.js";
 import { throwIfInterrupted } from "../../core/interrupt.js";
 import { isNotFound } from "../remote/http.js";
 import type { ObjectStore } from "../remote/object-store.js";
@@ -34,7 +34,14 @@ export interface GroupOptions {
  */
 export async function readGroup(store: ObjectStore, options: GroupOptions = {}): Promise<GroupDocuments | undefined> {
   const { signal } = options;
-  const get = (key: string): Promise<Json | undefined> => document(store, key, signal);
+  // Buckets that do not let us list answer "forbidden" for what is not there: it counts when nothing else is found.
+  let forbidden: NetworkError | undefined;
+  const get = (key: string): Promise<Json | undefined> =>
+    document(store, key, signal).catch((error: unknown) => {
+      if (!(error instanceof NetworkError) || error.status !== 403) throw error;
+      forbidden ??= error;
+      return undefined;
+    });
   const [version3, version2] = await Promise.all([get("zarr.json"), get(".zmetadata")]);
   if (version3) {
     if (version3.node_type === "array") throw notAGroup(store);
@@ -72,7 +79,10 @@ export async function readGroup(store: ObjectStore, options: GroupOptions = {}):
   }
   const [marker, attributes, single] = await Promise.all([get(".zgroup"), get(".zattrs"), get(".zarray")]);
   if (single) throw notAGroup(store);
-  if (!marker) return undefined;
+  if (!marker) {
+    if (forbidden) throw forbidden;
+    return undefined;
+  }
   const names = options.arrays ?? (await folders(store, signal));
   const found = await Promise.all(
     names.map(async (name) => {
