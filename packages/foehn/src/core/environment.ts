@@ -26,6 +26,8 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
     meaning: "how large that may become, such as 500MB (default 20GB; 0 keeps nothing)",
   },
   { name: "FOEHN_OFFLINE", meaning: "1: nothing is fetched; what was fetched before is used" },
+  { name: "FOEHN_GFS_URL", meaning: "server of gfs: sources, laid out as NOAA's bucket" },
+  { name: "FOEHN_ECMWF_URL", meaning: "server of ecmwf: sources, laid out as ECMWF's open data" },
   { name: "FOEHN_TITAN_PATH", olderName: "PY4CAST_TITAN_PATH", meaning: "root folder of the dataset titan" },
   { name: "FOEHN_SMEAGOL_PATH", olderName: "PY4CAST_SMEAGOL_PATH", meaning: "root folder of the dataset smeagol" },
   { name: "FOEHN_ECCODES", meaning: "file of the ecCodes library, for GRIB" },

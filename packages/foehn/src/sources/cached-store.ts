@@ -152,7 +152,8 @@ export async function fetchFile(
   return file;
 }
 
-async function download(
+/** Writes an object to a file as it comes, and goes on where a transfer broke off. @throws NetworkError, StorageError */
+export async function download(
   store: ObjectStore,
   path: string,
   target: string,

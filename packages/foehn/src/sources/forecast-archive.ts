@@ -2,7 +2,7 @@
 // data are such archives; what differs between them (names of files, indexes, variables) is an `ArchiveLayout`. Files are looked for
 // when they are read, so that opening a year costs two small requests.
 
-import { DataError, FormatError } from "../core/errors.js";
+import { DataError, FormatError, isFoehnError } from "../core/errors.js";
 import { formatDuration, formatTimeShort, parseTime } from "../core/time.js";
 import { type AnyGrid, describeAnyGrid, sameAnyGrid } from "../grid/any-grid.js";
 import { describeGrid, type Grid } from "../grid/grid.js";
@@ -217,9 +217,17 @@ async function findFile(
   slot: ArchiveSlot,
   options: RemoteOptions,
 ): Promise<OpenFile | undefined> {
+  let unknown: Error | undefined;
   for (const url of layout.files(slot.run, slot.step)) {
     const grib = new RemoteGrib(url, options);
-    if ((await grib.info()) === undefined) continue;
+    try {
+      if ((await grib.info()) === undefined) continue;
+    } catch (error) {
+      // Without a network nothing is known of names under which the file was not found before.
+      if (!isFoehnError(error, "data")) throw error;
+      unknown ??= error;
+      continue;
+    }
     const address = layout.indexOf(url);
     const fields = await grib.sidecar(address, (text, where) => layout.fieldsOf(text, where, slot.run, slot.step));
     if (fields === undefined) {
@@ -230,6 +238,7 @@ async function findFile(
     }
     return { slot, grib, fields };
   }
+  if (unknown) throw unknown;
   return undefined;
 }
 

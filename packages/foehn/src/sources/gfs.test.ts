@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { formatError } from "../core/errors.js";
 import { parseTime } from "../core/time.js";
 import { openObjectStore } from "../io/remote/object-store.js";
@@ -56,6 +56,9 @@ function publish(at: number, step: number, list: readonly NcepField[]): void {
 
 beforeAll(async () => {
   server = await startServer();
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
 });
 afterAll(async () => {
   await server.close();
@@ -254,6 +257,19 @@ describe("gfs:", () => {
     expect(await failure(open("date=2024-01-01T00"))).toMatch(/no index beside it/);
   });
 
+  it("reads without a network what it read before", async () => {
+    const source = await open("date=2024-01-01T00");
+    await source.read({ time: run, variables: ["t2m"] });
+    server.seen.length = 0;
+    vi.stubEnv("FOEHN_OFFLINE", "1");
+    const offline = await open("date=2024-01-01T00");
+    const [field] = await offline.read({ time: run, variables: ["t2m"] });
+    expectClose(field!.values, values(280));
+    expect(await failure(offline.read({ time: run, variables: ["tcwv"] }))).toMatch(/not in the data cache/);
+    expect(await failure(open("date=2024-01-01T06"))).toMatch(/FOEHN_OFFLINE forbids/);
+    expect(server.seen).toEqual([]);
+  });
+
   it("is opened by its text, from the server and the cache that the environment names", async () => {
     const cache = join(folder, "from-environment");
     vi.stubEnv("FOEHN_DATA_CACHE", cache);
@@ -265,7 +281,6 @@ describe("gfs:", () => {
     const address = `${server.url}${pathOf("20240101", "00", "006")}`;
     const file = await openSource(address);
     expect(file.times).toEqual([run + 6 * hour]);
-    vi.unstubAllEnvs();
   });
 
   it.each([

@@ -1,5 +1,6 @@
 // Opens an operational archive by its text: `gfs:…` (gfs.ts), `ecmwf:…` (ecmwf.ts), `cds:…` (cds.ts).
 
+import { openCds } from "./cds.js";
 import { openEcmwf } from "./ecmwf.js";
 import { openGfs } from "./gfs.js";
 import type { RemoteOptions } from "./remote-grib.js";
@@ -20,5 +21,6 @@ export interface OperationalOptions extends RemoteOptions {
 export async function openOperational(spec: string, options: OperationalOptions = {}): Promise<Source> {
   const scheme = spec.split(":")[0];
   if (scheme === "gfs") return openGfs(spec, options);
+  if (scheme === "cds") return openCds(spec, options.cache === undefined ? {} : { cache: options.cache });
   return openEcmwf(spec, options);
 }

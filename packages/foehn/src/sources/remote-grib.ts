@@ -2,7 +2,8 @@
 // request, several requests run at once, and every message is checked for being whole and the one that was wanted before it is kept in
 // the data cache. Indexes are parsed in grib-index/; what is a source is in remote-grib-source.ts and forecast-archive.ts.
 
-import { FormatError, NetworkError } from "../core/errors.js";
+import { isOffline } from "../core/environment.js";
+import { DataError, FormatError, NetworkError } from "../core/errors.js";
 import type { AnyGrid } from "../grid/any-grid.js";
 import { type GribFile, type GribMessage, openGribBytes } from "../io/grib/read.js";
 import { isNotFound } from "../io/remote/http.js";
@@ -61,15 +62,35 @@ export class RemoteGrib {
     this.#limit = options.limit ?? new Limit(8);
   }
 
-  /** Size and version, asked once; undefined when there is no such file. @throws NetworkError */
+  /**
+   * Size and version, asked once; undefined when there is no such file. Without a network (`FOEHN_OFFLINE`), what was known last.
+   * @throws NetworkError; DataError without a network when nothing is known
+   */
   info(): Promise<ObjectInfo | undefined> {
-    this.#info ??= this.#limit
-      .run(() => this.#store.head("", { signal: this.#options.signal }))
-      .catch((error) => {
-        this.#info = undefined;
-        throw error;
-      });
+    this.#info ??= this.#head().catch((error) => {
+      this.#info = undefined;
+      throw error;
+    });
     return this.#info;
+  }
+
+  async #head(): Promise<ObjectInfo | undefined> {
+    const key = `grib ${publicUrl(this.url)} head`;
+    if (isOffline()) {
+      const kept = await this.#cache.get(key);
+      if (!kept) throw this.#notKept();
+      return JSON.parse(Buffer.from(kept).toString("utf8")) as ObjectInfo;
+    }
+    const info = await this.#limit.run(() => this.#store.head("", { signal: this.#options.signal }));
+    if (info) await this.#cache.put(key, Buffer.from(JSON.stringify(info)));
+    return info;
+  }
+
+  #notKept(): DataError {
+    return new DataError("this is not in the data cache, and FOEHN_OFFLINE forbids to fetch it", {
+      where: publicUrl(this.url),
+      hint: `run once with the network; the cache is ${this.#cache.folder}`,
+    });
   }
 
   /**
@@ -81,6 +102,7 @@ export class RemoteGrib {
     const key = await this.#key(`index ${publicUrl(url)}`);
     const kept = await this.#cache.get(key);
     if (kept) return parse(Buffer.from(kept).toString("utf8"), publicUrl(url));
+    if (isOffline()) return undefined; // a file without an index, or its headers are kept
     let bytes: Uint8Array;
     try {
       const store = (this.#options.open ?? openObjectStore)(url);
@@ -137,6 +159,7 @@ export class RemoteGrib {
 
   /** Bytes `[start, end)`. @throws NetworkError when the server sends fewer */
   async bytes(start: number, end: number): Promise<Uint8Array> {
+    if (isOffline()) throw this.#notKept();
     // A server may end an answer early and still call it complete; once more, then it is an error.
     for (let attempt = 0; ; attempt++) {
       const bytes = await this.#limit.run(() => this.#store.read("", { start, end, signal: this.#options.signal }));
