@@ -8,6 +8,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isOffline } from "../core/environment.js";
 import { ConfigError, DataError, NetworkError } from "../core/errors.js";
 import { throwIfInterrupted } from "../core/interrupt.js";
 import { createLogger, type Logger } from "../core/log.js";
@@ -34,6 +35,8 @@ export interface CdsClientOptions extends Pick<HttpOptions, "fetch" | "retries" 
   /** Hears of states of jobs; stderr by default, since jobs wait for minutes to hours. */
   readonly logger?: Logger | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Nothing is asked for; default `FOEHN_OFFLINE`. */
+  readonly offline?: boolean | undefined;
   /** First and longest waiting time between two questions, milliseconds; default 1 s and 2 min, growing by half. */
   readonly pollMs?: readonly [first: number, longest: number] | undefined;
 }
@@ -108,6 +111,15 @@ export class CdsClient {
     const canonical = canonicalRequest(dataset, request);
     const key = `cds ${canonical}`;
     return cache.file(key, name, async (target) => {
+      if (this.#options.offline ?? isOffline()) {
+        throw new DataError(
+          `this request of ${dataset} is not in the data cache, and FOEHN_OFFLINE forbids to send it`,
+          {
+            where: canonical,
+            hint: `run once with the network; the cache is ${cache.folder}`,
+          },
+        );
+      }
       const job = `${key} job`;
       const asset = await this.#finished(dataset, request, cache, job);
       await this.#fetch(asset, target, dataset);

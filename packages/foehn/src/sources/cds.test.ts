@@ -325,6 +325,16 @@ describe("cds:era5", () => {
     await source.read({ time, variables: ["t2m"] });
   });
 
+  it("sends nothing without a network", async () => {
+    const source = await open("times=2018-01-01T06");
+    await source.read({ time, variables: ["t2m"] });
+    asked = [];
+    const offline = await openCds(`cds:era5,${area},times=2018-01-01T06`, { ...options, offline: true });
+    await offline.read({ time, variables: ["t2m"] });
+    expect(await failure(offline.read({ time, variables: ["msl"] }))).toMatch(/not in the data cache/);
+    expect(asked).toEqual([]);
+  });
+
   it("turns a globe that begins at another meridian", async () => {
     const globe = [721, 1440] as const;
     const name = "t2m";

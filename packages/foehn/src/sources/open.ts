@@ -144,13 +144,15 @@ async function loner(
 /** What archives of GRIB take of the options. */
 async function archiveOptions(options: OpenSourceOptions): Promise<OperationalOptions> {
   const { member, run, remote = {} } = options;
-  const { cache, signal, offline: _, progress: __, ...network } = remote;
+  const { cache, signal, offline, progress: _, ...network } = remote;
   const { openObjectStore } = await import("../io/remote/object-store.js");
   return {
     ...(member === undefined ? {} : { member }),
     ...(run === undefined ? {} : { run }),
     cache,
     signal,
+    offline,
+    fetch: network.fetch,
     open: (url) => openObjectStore(url, network),
   };
 }

@@ -1,6 +1,6 @@
 // Opens an operational archive by its text: `gfs:…` (gfs.ts), `ecmwf:…` (ecmwf.ts), `cds:…` (cds.ts).
 
-import { openCds } from "./cds.js";
+import { type CdsOptions, openCds } from "./cds.js";
 import { openEcmwf } from "./ecmwf.js";
 import { openGfs } from "./gfs.js";
 import type { RemoteOptions } from "./remote-grib.js";
@@ -10,6 +10,8 @@ import type { Source } from "./source.js";
 export interface OperationalOptions extends RemoteOptions {
   /** Ensemble member, where there are several. */
   readonly member?: number;
+  /** In place of the global `fetch`, for stores that are asked by other than plain reading (cds). */
+  readonly fetch?: CdsOptions["fetch"];
   /** Initial time (epoch seconds) of the only forecast to take. */
   readonly run?: number;
 }
@@ -21,6 +23,9 @@ export interface OperationalOptions extends RemoteOptions {
 export async function openOperational(spec: string, options: OperationalOptions = {}): Promise<Source> {
   const scheme = spec.split(":")[0];
   if (scheme === "gfs") return openGfs(spec, options);
-  if (scheme === "cds") return openCds(spec, options.cache === undefined ? {} : { cache: options.cache });
+  if (scheme === "cds") {
+    const { cache, signal, offline, fetch } = options;
+    return openCds(spec, { cache, signal, offline, fetch });
+  }
   return openEcmwf(spec, options);
 }

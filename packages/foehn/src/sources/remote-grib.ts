@@ -40,6 +40,8 @@ export interface RemoteOptions {
   /** Requests at a time, shared by all files of a source; default 8. */
   readonly limit?: Limit | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Nothing is fetched; default `FOEHN_OFFLINE`. */
+  readonly offline?: boolean | undefined;
   /** How an address becomes a store; `openObjectStore` by default. */
   readonly open?: ((url: string) => ObjectStore) | undefined;
 }
@@ -50,6 +52,7 @@ export class RemoteGrib {
   readonly #cache: DataCache;
   readonly #limit: Limit;
   readonly #options: RemoteOptions;
+  readonly #offline: boolean;
   #info: Promise<ObjectInfo | undefined> | undefined;
 
   constructor(
@@ -57,6 +60,7 @@ export class RemoteGrib {
     options: RemoteOptions = {},
   ) {
     this.#options = options;
+    this.#offline = options.offline ?? isOffline();
     this.#store = (options.open ?? openObjectStore)(url);
     this.#cache = options.cache ?? new DataCache();
     this.#limit = options.limit ?? new Limit(8);
@@ -76,7 +80,7 @@ export class RemoteGrib {
 
   async #head(): Promise<ObjectInfo | undefined> {
     const key = `grib ${publicUrl(this.url)} head`;
-    if (isOffline()) {
+    if (this.#offline) {
       const kept = await this.#cache.get(key);
       if (!kept) throw this.#notKept();
       return JSON.parse(Buffer.from(kept).toString("utf8")) as ObjectInfo;
@@ -102,7 +106,7 @@ export class RemoteGrib {
     const key = await this.#key(`index ${publicUrl(url)}`);
     const kept = await this.#cache.get(key);
     if (kept) return parse(Buffer.from(kept).toString("utf8"), publicUrl(url));
-    if (isOffline()) return undefined; // a file without an index, or its headers are kept
+    if (this.#offline) return undefined; // a file without an index, or its headers are kept
     let bytes: Uint8Array;
     try {
       const store = (this.#options.open ?? openObjectStore)(url);
@@ -159,7 +163,7 @@ export class RemoteGrib {
 
   /** Bytes `[start, end)`. @throws NetworkError when the server sends fewer */
   async bytes(start: number, end: number): Promise<Uint8Array> {
-    if (isOffline()) throw this.#notKept();
+    if (this.#offline) throw this.#notKept();
     // A server may end an answer early and still call it complete; once more, then it is an error.
     for (let attempt = 0; ; attempt++) {
       const bytes = await this.#limit.run(() => this.#store.read("", { start, end, signal: this.#options.signal }));
