@@ -1,12 +1,10 @@
-// Whole packages: brought into the cache, pinned in a lock file, copied to another store. Each is a loop over `Package.resolve`, so what holds
-// there holds here: checked, resumable, one transfer for many processes. Not here: the cache's upkeep (cache/maintenance.ts).
+// Whole packages: brought into the cache, pinned in a lock file. Each is a loop over `Package.resolve`, so what holds
+// there holds here: checked, resumable, one transfer for many processes. Not here: copies elsewhere (push.ts), the cache's upkeep (cache/maintenance.ts).
 
 import { UsageError } from "../core/errors.js";
 import { throwIfInterrupted } from "../core/interrupt.js";
 import { type Progress, silentProgress } from "../core/progress.js";
-import { openObjectStore } from "../io/remote/object-store.js";
 import { type LockedPackage, writeLock } from "./lock.js";
-import { manifestName } from "./manifest.js";
 import { Package, type PackageOptions } from "./package.js";
 import type { PackageFile } from "./stores/package-store.js";
 
@@ -84,33 +82,6 @@ export async function lockPackages(uris: readonly string[], options: PullOptions
     };
   }
   return writeLock(locked, options.lock === false ? undefined : options.lock);
-}
-
-/**
- * Copies a package into another store, metadata.json last, so that who looks in between finds no package and not half of one.
- * @param target a folder, file:///, or s3:// address
- * @returns the files that were written
- * @throws as `Package.resolve`; UsageError for a store that cannot be written
- */
-export async function push(
-  source: string | Package,
-  target: string,
-  options: PullOptions = {},
-): Promise<PackageFile[]> {
-  const pkg = typeof source === "string" ? new Package(source, options) : source;
-  const { signal, progress = silentProgress } = options;
-  const { put, description } = openObjectStore(target, options);
-  if (!put) throw new UsageError(`${description} cannot be written`, { hint: "give a folder or an s3:// address" });
-  const files = [...(await filesOf(pkg, options.files))].sort(
-    (a, b) => Number(a.path === manifestName) - Number(b.path === manifestName),
-  );
-  progress.start(`pushing ${pkg.name}`, files.length);
-  for (const [i, { path }] of files.entries()) {
-    await put(path, { file: await pkg.resolve(path, { signal }) }, { signal });
-    progress.update(i + 1, { file: path });
-  }
-  progress.finish();
-  return files;
 }
 
 async function filesOf(pkg: Package, chosen: readonly string[] | undefined): Promise<readonly PackageFile[]> {

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { startServer, type TestServer } from "../../io/remote/server.test-support.js";
 import { readLock } from "../lock.js";
 import { Package, type PackageOptions } from "../package.js";
-import { lockPackages, pull, push } from "../pull.js";
+import { lockPackages, pull } from "../pull.js";
+import { push } from "../push.js";
 import { type FakeRepository, hubHandler, ngcHandler } from "./stores.test-support.js";
 
 const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
@@ -242,11 +243,13 @@ describe("pull and push", () => {
     ]);
     const target = join(folder, "copy");
     const pushed = await push(`${server.url}/m`, target, options);
-    expect(pushed.at(-1)?.path).toBe("metadata.json");
+    expect(pushed.files).toEqual(["a/w.bin", "metadata.json"]);
+    await expect(push(`${server.url}/m`, target, options)).rejects.toThrow(/there is a package at .*copy already/);
+    await expect(push(target, "hf://org/repo")).rejects.toThrow(/cannot be pushed to hf:/);
     expect((await readFile(await new Package(target).resolve("a/w.bin"))).equals(weights)).toBe(true);
     expect((await pull(target)).files).toHaveLength(2);
     await expect(pull(`${server.url}/m`, { ...options, files: ["b"] })).rejects.toThrow(/lists no file "b"/);
-    await expect(push(target, "https://x.org/m")).rejects.toThrow(/cannot be written/);
+    await expect(push(target, "https://x.org/m")).rejects.toThrow(/nothing can be written/);
     await expect(lockPackages([target], options)).rejects.toThrow(/nothing to pin/);
   });
 });
