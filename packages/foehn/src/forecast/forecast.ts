@@ -1,8 +1,9 @@
 // `foehn forecast` as a function: a package, data and initial times in, a file out. The command line only parses and prints.
 
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
 import { UsageError } from "../core/errors.js";
 import { type Progress, silentProgress } from "../core/progress.js";
-import { didYouMean } from "../core/suggest.js";
 import { formatDuration, formatTime, parseDuration, parseTime, parseTimeRange } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import type { Grid } from "../grid/grid.js";
@@ -19,8 +20,10 @@ import { type DataSpec, withData } from "./open-data.js";
 import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
 import { type FileOutputOptions, fileOutput } from "./outputs/file-output.js";
 import type { ForecastOutput, OutputVariable } from "./outputs/output.js";
+import { chosenVariables } from "./outputs/select-output.js";
 import { channelStds, type Perturbation } from "./perturbations/perturbation.js";
 import { runForecast } from "./rollout.js";
+import { shardOf } from "./work-plan.js";
 
 /** What every use of a package on data takes: a forecast, a score. */
 export interface RunOptions {
@@ -57,14 +60,21 @@ export interface ForecastOptions extends RunOptions, FileOutputOptions {
   readonly perturbation?: Perturbation | undefined;
   /** Diagnostics to append, as `openDiagnostic` understands them: `wind_speed:850`, or a package. */
   readonly diagnostics?: readonly string[] | undefined;
-  /** A name ending in .zarr or .nc, or outputs of one's own. */
-  readonly output: string | readonly ForecastOutput[];
+  /** This process makes part `shard` (from 0) of `nShards`; all of them fill the same outputs, which implies `resume`. Default: all. */
+  readonly shard?: number | undefined;
+  readonly nShards?: number | undefined;
+  /** Names ending in .zarr, .nc or .grib2, and outputs of one's own: each gets the same forecast. */
+  readonly output: string | readonly (string | ForecastOutput)[];
 }
 
 /** What was done. */
 export interface ForecastResult {
-  /** Absolute path of the file, when `output` was a name. */
+  /** Absolute path of the first file. Undefined for outputs of one's own, and while other shards are not finished. */
   readonly path: string | undefined;
+  /** Those of all outputs, in their order. */
+  readonly paths: readonly (string | undefined)[];
+  /** Forecasts from each initial time; undefined for outputs without an ensemble axis. */
+  readonly members: number | undefined;
   readonly variables: readonly string[];
   /** Epoch seconds UTC. */
   readonly initialTimes: readonly number[];
@@ -81,7 +91,7 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
   const began = performance.now();
   const { cwd, progress = silentProgress } = options;
   // Before anything is loaded: a wrong name should not cost a minute.
-  const outputs = typeof options.output === "string" ? [fileOutput(options.output, options)] : options.output;
+  const outputs = openOutputs(options);
   const where = cwd === undefined ? {} : { cwd };
   const pkg = typeof options.package === "string" ? await openPackage(options.package, where) : options.package;
   const info = await pkg.info();
@@ -101,7 +111,7 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
     using loop = diagnostics.length === 0 ? model : withDiagnostics(model, diagnostics, { units: unitsOf(info) });
     loop.requireData?.(initialTimes, steps);
     for (const note of loop.notes) progress.note(note);
-    const [path] = await runForecast({
+    const paths = await runForecast({
       loop,
       reader,
       initialTimes,
@@ -111,14 +121,18 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       members: options.members,
       batchSize: options.batchSize,
       perturbation: options.perturbation,
+      shard: options.shard,
+      nShards: options.nShards,
       channelStds: channelStds(loop.inChannelNames, info, pkg.manifest.normalisation !== undefined),
       provenance: forecastProvenance(pkg, source, loop, options),
       signal: options.signal,
       progress,
     });
     return {
-      path,
-      variables: loop.outChannelNames,
+      path: paths[0],
+      paths,
+      members: options.members,
+      variables: chosenVariables(options.variables, loop.outChannelNames),
       initialTimes,
       steps,
       stepSeconds: info.stepSeconds,
@@ -155,6 +169,19 @@ async function openDiagnostics(
 const unitsOf = (info: DatasetInfo): Record<string, string> =>
   Object.fromEntries(info.features.map(({ name, units }) => [name, units]));
 
+/** @throws UsageError for a name with another ending, or one that is given twice */
+function openOutputs({ output, cwd, ...options }: ForecastOptions): ForecastOutput[] {
+  const all = typeof output === "string" ? [output] : output;
+  const resume = options.resume === true || (options.nShards ?? 1) > 1;
+  const paths = all.flatMap((one) => (typeof one === "string" ? [resolve(cwd ?? "", one)] : []));
+  const twice = paths.find((path, i) => paths.indexOf(path) !== i);
+  if (twice !== undefined) throw new UsageError(`the output ${twice} is given twice`);
+  shardOf([], options.shard, options.nShards);
+  return all.map((one) =>
+    typeof one === "string" ? fileOutput(resolve(cwd ?? "", one), { ...options, resume }) : one,
+  );
+}
+
 /** Features with their CF standard names. */
 export function outputVariables(info: DatasetInfo): OutputVariable[] {
   return info.features.map(({ name, units, longName }) => ({
@@ -170,7 +197,7 @@ export function forecastProvenance(
   pkg: ModelPackage,
   source: Source,
   { precision, notes }: Pick<OpenLoop, "precision" | "notes">,
-  { borderSource, history }: Pick<RunOptions, "borderSource" | "history">,
+  { borderSource, history, perturbation }: Pick<ForecastOptions, "borderSource" | "history" | "perturbation">,
 ): Record<string, string> {
   const now = `${new Date().toISOString().slice(0, 19)}Z`;
   return {
@@ -178,10 +205,12 @@ export function forecastProvenance(
     source: `${pkg.name} ${pkg.manifest.version} (${pkg.manifest.architecture}), Foehn`,
     model: pkg.name,
     model_version: pkg.manifest.version,
+    model_hash: createHash("sha256").update(JSON.stringify(pkg.manifest)).digest("hex").slice(0, 16),
     initial_conditions: source.description,
     ...(borderSource === undefined ? {} : { boundary_conditions: borderSource.description }),
     ...(notes.length === 0 ? {} : { comment: notes.join("; ") }),
     precision,
+    ...(perturbation === undefined ? {} : { perturbation: perturbation.description }),
     history: `${now} ${history ?? "foehn forecast"}`,
   };
 }
@@ -227,16 +256,4 @@ export function initialTimesOf(dates: string | readonly number[]): readonly numb
   const times = typeof dates === "string" ? parseTimeRange(dates) : dates;
   if (times.length === 0) throw new UsageError("no initial times were given");
   return [...new Set(times)].sort((a, b) => a - b);
-}
-
-/** The variables to look at, checked against those of a model. @throws UsageError with the nearest names */
-export function chooseVariables(wanted: readonly string[] | undefined, known: readonly string[]): readonly string[] {
-  if (!wanted || wanted.length === 0) return known;
-  for (const name of wanted) {
-    if (known.includes(name)) continue;
-    throw new UsageError(`the model has no variable "${name}"`, {
-      hint: `${didYouMean(name, known)} It has ${known.join(", ")}.`.trim(),
-    });
-  }
-  return wanted;
 }

@@ -108,10 +108,11 @@ export class WorkFolder {
     return this.#finished.size;
   }
 
-  /** True when another process has given the output its final name: the work folder is gone. */
+  /** True when another process has given the output its final name: asked when something fails. */
   async isDoneByOthers(): Promise<boolean> {
-    if (await lstat(join(this.path, "plan.json")).catch(() => undefined)) return false;
-    return this.options.isMadeFrom(this.target, this.identity);
+    if (!(await lstat(this.target).catch(() => undefined))) return false;
+    const isGone = !(await lstat(join(this.path, "plan.json")).catch(() => undefined));
+    return isGone || (await this.options.isMadeFrom(this.target, this.identity).catch(() => false));
   }
 
   /** Gives the finished output (`store`, or a file made elsewhere in the work folder) its final name and removes the rest. */
@@ -120,7 +121,7 @@ export class WorkFolder {
       await moveToFinalName(from, this.target, this.options);
     } catch (error) {
       // Two processes came to the end at the same time, with the same files.
-      if (!(await this.options.isMadeFrom(this.target, this.identity).catch(() => false))) throw error;
+      if (!(await this.isDoneByOthers())) throw error;
     }
     await rm(this.path, { recursive: true, force: true, maxRetries: 3 });
     return this.target;

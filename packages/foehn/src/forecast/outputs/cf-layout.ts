@@ -13,6 +13,8 @@ export interface FileHeader extends Omit<ForecastHeader, "grid"> {
   readonly grid: Grid | PointsGrid;
   /** Names of points. */
   readonly pointNames?: readonly string[] | undefined;
+  /** Seconds of the model's step, where not every step is kept: what fields of a period (precipitation) cover. */
+  readonly stepSeconds?: number | undefined;
   /** For means: begin and end of each lead's period, seconds after the initial time. The fields are means then. */
   readonly leadBounds?: readonly (readonly [from: number, to: number])[] | undefined;
 }
@@ -67,8 +69,11 @@ export function cfAttributes(header: FileHeader, variable: OutputVariable): Arra
   };
 }
 
+/** Where coordinates go. */
+export type CoordinateWriter = Pick<ArrayWriter, "writeArray">;
+
 /** Writes coordinates: `growing` makes the time of a plain forecast an axis that other tools can make longer. */
-export async function writeCoordinates(writer: ArrayWriter, header: FileHeader, growing = false): Promise<void> {
+export async function writeCoordinates(writer: CoordinateWriter, header: FileHeader, growing = false): Promise<void> {
   await writeTimes(writer, header, growing);
   if (header.hasMembers) await writeMembers(writer, header.members);
   await writeSpace(writer, header);
@@ -77,7 +82,7 @@ export async function writeCoordinates(writer: ArrayWriter, header: FileHeader, 
 const north = { standard_name: "latitude", long_name: "latitude", units: "degrees_north" };
 const east = { standard_name: "longitude", long_name: "longitude", units: "degrees_east" };
 
-async function writeSpace(writer: ArrayWriter, { grid, pointNames }: FileHeader): Promise<void> {
+async function writeSpace(writer: CoordinateWriter, { grid, pointNames }: FileHeader): Promise<void> {
   const axis = (name: string, dimension: string, values: Float64Array, attributes: ArrayAttributes) =>
     writer.writeArray(
       { name, dimensions: [dimension], shape: [values.length], dataType: "float64", attributes },
@@ -99,7 +104,7 @@ async function writeSpace(writer: ArrayWriter, { grid, pointNames }: FileHeader)
 }
 
 /** CF-1.10 calls the members of an ensemble realizations. */
-async function writeMembers(writer: ArrayWriter, members: number): Promise<void> {
+async function writeMembers(writer: CoordinateWriter, members: number): Promise<void> {
   await writer.writeArray(
     {
       name: "ensemble",
@@ -119,7 +124,7 @@ const referenceAttributes = {
 const periodAttributes = { standard_name: "forecast_period", long_name: "time since the initial time" } as const;
 const timeAttributes = { standard_name: "time", long_name: "valid time" } as const;
 
-async function writeTimes(writer: ArrayWriter, header: FileHeader, growing: boolean): Promise<void> {
+async function writeTimes(writer: CoordinateWriter, header: FileHeader, growing: boolean): Promise<void> {
   const { initialTimes, leadTimes, leadBounds } = header;
   const isSingle = initialTimes.length === 1;
   const first = initialTimes[0]!;

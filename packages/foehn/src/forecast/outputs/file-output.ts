@@ -1,10 +1,19 @@
-// Forecasts as gridded files, by the ending of the name. Not here: what each kind does (zarr-output.ts, netcdf-output.ts).
+// Forecasts as files, by the ending of the name, and the parts of a forecast that they hold. Not here: what each kind does (zarr-output.ts,
+// netcdf-output.ts, domain-netcdf.ts, grib-output.ts).
 
 import { extname } from "node:path";
 import { UsageError } from "../../core/errors.js";
+import { parseDuration } from "../../core/time.js";
+import { openNetcdf } from "../../io/netcdf/read.js";
+import { AverageOutput } from "./average-output.js";
 import type { AxisSizes } from "./chunk-shapes.js";
+import { DomainNetcdfOutput, type DomainOfOutput } from "./domain-netcdf.js";
+import { GribOutput } from "./grib-output.js";
 import { NetcdfOutput } from "./netcdf-output.js";
 import type { ForecastOutput } from "./output.js";
+import { identityKey } from "./plan.js";
+import { SelectOutput } from "./select-output.js";
+import { StagedOutput } from "./staged-output.js";
 import { ZarrOutput } from "./zarr-output.js";
 
 /** Options of `fileOutput`. */
@@ -18,29 +27,119 @@ export interface FileOutputOptions {
   readonly chunks?: AxisSizes | undefined;
   /** Zarr 3: sizes of the files that hold several chunks. Default: a file for each chunk. */
   readonly shards?: AxisSizes | undefined;
+  /** GRIB: bits of each value; default 16. */
+  readonly gribBits?: number | undefined;
   /** Keep what is finished when the work stops, and go on from what an earlier call left. Default false. */
   readonly resume?: boolean | undefined;
+  /** The variables to keep, in this order. Default: all. */
+  readonly variables?: readonly string[] | undefined;
+  /** Keep every n-th step; the initial condition is step 0. Default 1. */
+  readonly outputFrequency?: number | undefined;
+  /** Means over windows of this length in place of the steps: `7d`, `2w`. */
+  readonly average?: string | undefined;
+  /** Boxes and points to keep. One is the whole file; several are groups of a NetCDF file. Default: the whole grid. */
+  readonly domains?: readonly DomainOfOutput[] | undefined;
 }
 
 /** File endings that `fileOutput` knows. */
-export const fileEndings = [".zarr", ".nc", ".nc4"] as const;
+export const fileEndings = [".zarr", ".nc", ".nc4", ".grib2", ".grb2"] as const;
+
+type Kind = "Zarr" | "NetCDF" | "GRIB";
+
+const kinds: Readonly<Record<string, Kind>> = {
+  ".zarr": "Zarr",
+  ".nc": "NetCDF",
+  ".nc4": "NetCDF",
+  ".grib2": "GRIB",
+  ".grb2": "GRIB",
+};
 
 /**
  * An output file or folder by the ending of its name.
  * @throws UsageError for another ending, or options that this kind does not have
  */
 export function fileOutput(path: string, options: FileOutputOptions = {}): ForecastOutput {
-  const { overwrite = false, compression, zarrFormat, chunks, shards, resume } = options;
+  const { domains = [], average, outputFrequency: every = 1, variables } = options;
   const ending = extname(path.replace(/\/+$/, "")).toLowerCase();
-  if (ending === ".zarr") {
-    return new ZarrOutput(path, { overwrite, compression, format: zarrFormat, chunks, shards, resume });
+  const kind = Object.hasOwn(kinds, ending) ? kinds[ending] : undefined;
+  if (kind === undefined) {
+    throw new UsageError(`the output ${path} has the ending "${ending}"`, {
+      hint: `end the name in ${fileEndings.slice(0, -1).join(", ")} or ${fileEndings.at(-1)}`,
+    });
   }
-  if (ending === ".nc" || ending === ".nc4") {
-    return new NetcdfOutput(path, { overwrite, deflate: deflateLevel(compression) });
+  requireOptionsOf(kind, options);
+  if (average !== undefined && every !== 1) {
+    throw new UsageError("give either means over time or every n-th step, not both");
   }
-  throw new UsageError(`the output ${path} has the ending "${ending}"`, {
-    hint: `end the name in ${fileEndings.slice(0, -1).join(", ")} or ${fileEndings.at(-1)}`,
-  });
+  const isGrouped = domains.length > 1;
+  if (isGrouped && kind !== "NetCDF") {
+    throw new UsageError(`several boxes or points go into one NetCDF file, as groups; ${kind} holds one`, {
+      hint: "write a .nc file, or one output after the other",
+    });
+  }
+  let output = isGrouped ? groupedFile(path, domains, options) : plainFile(path, kind, options);
+  if (average !== undefined) output = new AverageOutput(output, parseDuration(average));
+  const domain = isGrouped ? undefined : domains[0];
+  if (domain === undefined && every === 1 && variables === undefined) return output;
+  return new SelectOutput(output, { variables: domain?.variables ?? variables, every, domain });
+}
+
+function plainFile(path: string, kind: Kind, options: FileOutputOptions): ForecastOutput {
+  const { overwrite = false, compression, zarrFormat: format, chunks, shards, resume = false, gribBits } = options;
+  if (kind === "Zarr") return new ZarrOutput(path, { overwrite, compression, format, chunks, shards, resume });
+  if (kind === "NetCDF") {
+    const deflate = deflateLevel(compression);
+    const inner = new NetcdfOutput(path, { overwrite, deflate });
+    return resume ? staged(path, inner, { overwrite, format: { deflate }, kind }) : inner;
+  }
+  const inner = new GribOutput(path, { overwrite, bits: gribBits });
+  return resume ? staged(path, inner, { overwrite, format: { bits: gribBits ?? 16 }, kind }) : inner;
+}
+
+function groupedFile(
+  path: string,
+  domains: readonly DomainOfOutput[],
+  { overwrite = false, compression, resume }: FileOutputOptions,
+): ForecastOutput {
+  const deflate = deflateLevel(compression);
+  const inner = new DomainNetcdfOutput(path, { domains, overwrite, deflate });
+  return resume ? staged(path, inner, { overwrite, format: { deflate, domains }, kind: "NetCDF" }) : inner;
+}
+
+function staged(
+  path: string,
+  inner: ForecastOutput,
+  {
+    overwrite,
+    format,
+    kind,
+  }: { readonly overwrite: boolean; readonly format: Readonly<Record<string, unknown>>; readonly kind: Kind },
+): ForecastOutput {
+  const isMadeFrom = async (target: string, identity: string): Promise<boolean> => {
+    // A GRIB file cannot say what it was made from.
+    const file = kind === "NetCDF" ? await openNetcdf(target).catch(() => undefined) : undefined;
+    file?.close();
+    return file?.attributes[identityKey] === identity;
+  };
+  return new StagedOutput(inner, { path, overwrite, format: { ...format, kind }, isMadeFrom });
+}
+
+/** Refuses what would be silently ignored. */
+function requireOptionsOf(kind: Kind, options: FileOutputOptions): void {
+  const foreign: readonly (readonly [given: unknown, what: string, of: Kind])[] = [
+    [options.chunks, "chunks", "Zarr"],
+    [options.shards, "shards", "Zarr"],
+    [options.gribBits, "bits of GRIB values", "GRIB"],
+  ];
+  for (const [given, what, of] of foreign) {
+    if (given === undefined || kind === of) continue;
+    throw new UsageError(`${what} were given, which ${of} output has and ${kind} output has not`);
+  }
+  if (kind === "GRIB" && options.compression !== undefined && options.compression !== "none") {
+    throw new UsageError(`GRIB output cannot be compressed with "${options.compression}"`, {
+      hint: "leave the compression out; the bits of each value decide the size",
+    });
+  }
 }
 
 function deflateLevel(compression: string | undefined): number {

@@ -1,4 +1,4 @@
-// The few functions of ECMWF's ecCodes C library that reading GRIB needs, called through koffi, and a handle that frees itself.
+// The few functions of ECMWF's ecCodes C library that reading and writing GRIB need, called through koffi, and a handle that frees itself.
 // The library is the system's (libeccodes ≥ 2.20); it is loaded on first use. Not here: what the keys mean (product.ts, geometry.ts).
 // C API: https://confluence.ecmwf.int/display/ECC/ecCodes+API+reference
 
@@ -21,6 +21,13 @@ interface Library {
   readonly getDoubles: (handle: Pointer, key: string, out: Float64Array, length: BigInt64Array) => number;
   readonly getSize: (handle: Pointer, key: string, out: BigInt64Array) => number;
   readonly setDouble: (handle: Pointer, key: string, value: number) => number;
+  readonly fromSample: (context: null, name: string) => Pointer | null;
+  readonly clone: (handle: Pointer) => Pointer | null;
+  readonly setLong: (handle: Pointer, key: string, value: number) => number;
+  readonly setString: (handle: Pointer, key: string, value: string, length: BigInt64Array) => number;
+  readonly setDoubles: (handle: Pointer, key: string, values: Float64Array, length: number) => number;
+  readonly getMessageSize: (handle: Pointer, out: BigInt64Array) => number;
+  readonly copyMessage: (handle: Pointer, out: Uint8Array, length: BigInt64Array) => number;
   readonly errorMessage: (code: number) => string;
 }
 
@@ -74,6 +81,13 @@ function bind(native: ReturnType<typeof koffi.load>, path: string): Library {
     getDoubles: f("int codes_get_double_array(void *handle, const char *key, void *out, void *length)"),
     getSize: f("int codes_get_size(void *handle, const char *key, void *out)"),
     setDouble: f("int codes_set_double(void *handle, const char *key, double value)"),
+    fromSample: f("void *codes_grib_handle_new_from_samples(void *context, const char *name)"),
+    clone: f("void *codes_handle_clone(void *handle)"),
+    setLong: f("int codes_set_long(void *handle, const char *key, long value)"),
+    setString: f("int codes_set_string(void *handle, const char *key, const char *value, void *length)"),
+    setDoubles: f("int codes_set_double_array(void *handle, const char *key, const double *values, size_t length)"),
+    getMessageSize: f("int codes_get_message_size(void *handle, void *size)"),
+    copyMessage: f("int codes_get_message_copy(void *handle, void *message, void *length)"),
     errorMessage: f("const char *codes_get_error_message(int code)"),
   };
 }
@@ -193,5 +207,80 @@ export class GribHandle implements Disposable {
 
   setDouble(key: string, value: number): void {
     this.#check(this.#library.setDouble(this.#handle(), key, value), key);
+  }
+}
+
+/** A GRIB 2 message being made. Free it with `using` or `[Symbol.dispose]()`. */
+export class GribDraft implements Disposable {
+  readonly #library: Library;
+  #pointer: Pointer | null;
+
+  private constructor(library: Library, pointer: Pointer | null, what: string) {
+    if (pointer === null) {
+      throw new ConfigError(`ecCodes could not ${what}`, {
+        where: library.path,
+        hint: "its data files (definitions and samples) may be missing: apt install libeccodes-data",
+      });
+    }
+    this.#library = library;
+    this.#pointer = pointer;
+    live++;
+  }
+
+  /** A message from ecCodes' own sample. @throws ConfigError without the library or its samples */
+  static fromSample(name = "GRIB2"): GribDraft {
+    const found = load();
+    return new GribDraft(found, found.fromSample(null, name), `open its sample ${name}`);
+  }
+
+  clone(): GribDraft {
+    return new GribDraft(this.#library, this.#library.clone(this.#pointer!), "copy a message");
+  }
+
+  /** Sets a whole number, a text, or a number with decimals (given as `{ double }`). @throws FormatError naming the key */
+  set(key: string, value: number | string | { readonly double: number }): void {
+    const code = this.trySet(key, value);
+    if (code === undefined) return;
+    const shown = typeof value === "object" ? value.double : value;
+    throw new FormatError(`GRIB cannot hold ${key} = ${shown}: ${code}`);
+  }
+
+  /** What is wrong, or undefined. */
+  trySet(key: string, value: number | string | { readonly double: number }): string | undefined {
+    const handle = this.#pointer!;
+    const code =
+      typeof value === "number"
+        ? this.#library.setLong(handle, key, value)
+        : typeof value === "string"
+          ? this.#library.setString(handle, key, value, BigInt64Array.of(BigInt(value.length)))
+          : this.#library.setDouble(handle, key, value.double);
+    return code === 0 ? undefined : this.#library.errorMessage(code);
+  }
+
+  /** An integer key; undefined when the message lacks it. */
+  tryLong(key: string): number | undefined {
+    return this.#library.getLong(this.#pointer!, key, long) === 0 ? Number(long[0]) : undefined;
+  }
+
+  /** @throws FormatError when ecCodes cannot pack them */
+  setValues(values: Float64Array): void {
+    const code = this.#library.setDoubles(this.#pointer!, "values", values, values.length);
+    if (code !== 0) throw new FormatError(`GRIB cannot hold these values: ${this.#library.errorMessage(code)}`);
+  }
+
+  /** The finished message. */
+  toBytes(): Uint8Array {
+    let code = this.#library.getMessageSize(this.#pointer!, length);
+    const bytes = new Uint8Array(Number(length[0]));
+    code ||= this.#library.copyMessage(this.#pointer!, bytes, length);
+    if (code !== 0) throw new FormatError(`ecCodes cannot finish a message: ${this.#library.errorMessage(code)}`);
+    return bytes;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#pointer === null) return;
+    this.#library.remove(this.#pointer);
+    this.#pointer = null;
+    live--;
   }
 }

@@ -1,6 +1,7 @@
 // Writes a NetCDF-4 file slab by slab while a forecast runs, through h5wasm: HDF5 with dimension scales, which is what NetCDF-4 is
 // (NetCDF-4 file format specification, unidata). Everything goes to a temporary file beside the target; `close` flushes it and
-// renames it, `abort` removes it. h5wasm works synchronously on the calling thread. Not here: NetCDF-3, groups, reading (read.ts).
+// renames it, `abort` removes it. Arrays may be in groups: `europe/t2m`, after `makeGroup`; their dimensions are looked for in the group,
+// then in the root. h5wasm works synchronously on the calling thread. Not here: NetCDF-3, reading (read.ts).
 
 import { closeSync, openSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
@@ -48,7 +49,9 @@ export class NetcdfWriter implements ArrayWriter {
   readonly #options: NetcdfWriteOptions;
   readonly #file: Hdf5File;
   readonly #variables = new Map<string, Variable>();
+  /** By path. */
   readonly #dimensions = new Map<string, number | null>();
+  readonly #groups = new Set<string>();
   #closed = false;
 
   private constructor(path: string, temporary: string, options: NetcdfWriteOptions) {
@@ -87,9 +90,10 @@ export class NetcdfWriter implements ArrayWriter {
   #declare(spec: ArraySpec, values?: ArrayValues): Variable {
     if (this.#closed) throw new UsageError(`the file ${this.path} is closed`);
     if (this.#variables.has(spec.name)) throw new UsageError(`the array "${spec.name}" is declared twice`);
-    const problem = specProblem(spec) ?? this.#dimensionProblem(spec);
+    const { group, own } = splitName(spec.name);
+    const problem = this.#groupProblem(group) ?? specProblem({ ...spec, name: own }) ?? this.#dimensionProblem(spec);
     if (problem !== undefined) throw new UsageError(problem);
-    const isCoordinate = spec.dimensions.length === 1 && spec.dimensions[0] === spec.name;
+    const isCoordinate = spec.dimensions.length === 1 && spec.dimensions[0] === own;
     const growing = spec.shape[0] === null;
     const chunks = chunkShapeOf(spec);
     const isChunked = growing || spec.chunkShape !== undefined;
@@ -107,8 +111,8 @@ export class NetcdfWriter implements ArrayWriter {
         ...(isChunked && shape.length > 1 && this.#options.deflate ? { compression: this.#options.deflate } : {}),
       });
       if (!values && isChunked) made.resize(spec.shape.map((size) => size ?? 0));
-      if (isCoordinate) made.make_scale(spec.name);
-      else for (const [axis, name] of spec.dimensions.entries()) made.attach_scale(axis, name);
+      if (isCoordinate) made.make_scale(own);
+      else for (const [axis, name] of spec.dimensions.entries()) made.attach_scale(axis, this.#dimension(group, name)!);
       for (const [name, value] of Object.entries(spec.attributes ?? {})) setAttribute(made, name, value);
       // NetCDF wants the fill value in the array's own type; coordinates must not have one.
       if (!isCoordinate && spec.dataType === "float32")
@@ -125,10 +129,35 @@ export class NetcdfWriter implements ArrayWriter {
     return variable;
   }
 
+  /** Makes a group for arrays named `name/…`. @throws UsageError for a name that cannot be one */
+  async makeGroup(name: string, attributes: ArrayAttributes = {}): Promise<void> {
+    if (this.#groups.has(name)) throw new UsageError(`the group "${name}" is made twice`);
+    if (!/^[\p{L}_][^/\p{Cc}]*$/u.test(name)) {
+      throw new UsageError(`"${name}" cannot name a group: start with a letter, and leave out "/"`);
+    }
+    this.#guard(() => {
+      const group = this.#file.create_group(name);
+      for (const [key, value] of Object.entries(attributes)) setAttribute(group, key, value);
+    });
+    this.#groups.add(name);
+  }
+
+  #groupProblem(group: string | undefined): string | undefined {
+    return group === undefined || this.#groups.has(group) ? undefined : `there is no group "${group}"`;
+  }
+
+  /** Path of a dimension as an array in `group` sees it; undefined when there is none. */
+  #dimension(group: string | undefined, name: string): string | undefined {
+    const inner = group === undefined ? name : `${group}/${name}`;
+    if (this.#dimensions.has(inner)) return inner;
+    return this.#dimensions.has(name) ? name : undefined;
+  }
+
   #dimensionProblem(spec: ArraySpec): string | undefined {
+    const { group, own } = splitName(spec.name);
     for (const [axis, name] of spec.dimensions.entries()) {
-      if (name === spec.name && spec.dimensions.length === 1) continue;
-      const size = this.#dimensions.get(name);
+      if (name === own && spec.dimensions.length === 1) continue;
+      const size = this.#dimensions.get(this.#dimension(group, name) ?? "");
       if (size === undefined) return `array "${spec.name}": its dimension "${name}" has no coordinate yet`;
       if (size !== spec.shape[axis]) {
         return `array "${spec.name}": its axis "${name}" has ${spec.shape[axis] ?? "no fixed"} elements, the coordinate ${size ?? "no fixed number"}`;
@@ -227,12 +256,14 @@ export class NetcdfWriter implements ArrayWriter {
       variable.grown * (variable.spec.shape.length === 1 ? 1 : chunkShapeOf(variable.spec)[0]!);
     const lengths = new Map<string, number>();
     const growing = [...this.#variables.values()].filter(({ spec }) => spec.shape[0] === null);
+    const pathOf = ({ spec }: Variable): string =>
+      this.#dimension(splitName(spec.name).group, spec.dimensions[0]!) ?? spec.dimensions[0]!;
     for (const variable of growing) {
-      const name = variable.spec.dimensions[0]!;
+      const name = pathOf(variable);
       lengths.set(name, Math.max(lengths.get(name) ?? 0, length(variable)));
     }
     for (const variable of growing) {
-      const wanted = lengths.get(variable.spec.dimensions[0]!)!;
+      const wanted = lengths.get(pathOf(variable))!;
       this.#grow(variable, Math.ceil(wanted / chunkShapeOf(variable.spec)[0]!));
     }
     for (const variable of this.#variables.values()) this.#fillChunks(variable);
@@ -296,6 +327,12 @@ function withHdf5Errors<T>(path: string, work: () => T): T {
   } finally {
     Module.deactivate_throwing_error_handler();
   }
+}
+
+/** `europe/t2m` is t2m in the group europe. */
+function splitName(name: string): { readonly group: string | undefined; readonly own: string } {
+  const slash = name.lastIndexOf("/");
+  return slash < 0 ? { group: undefined, own: name } : { group: name.slice(0, slash), own: name.slice(slash + 1) };
 }
 
 /** A set of small whole numbers: one bit each, since a forecast has millions of chunks. */
