@@ -20,7 +20,7 @@ import { type DataSpec, withData } from "./open-data.js";
 import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
 import { type FileOutputOptions, fileOutput } from "./outputs/file-output.js";
 import type { ForecastOutput, OutputVariable } from "./outputs/output.js";
-import { chosenVariables } from "./outputs/select-output.js";
+import { chooseVariables } from "./outputs/select-output.js";
 import { channelStds, type Perturbation } from "./perturbations/perturbation.js";
 import { runForecast } from "./rollout.js";
 import { shardOf } from "./work-plan.js";
@@ -132,7 +132,7 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       path: paths[0],
       paths,
       members: options.members,
-      variables: chosenVariables(options.variables, loop.outChannelNames),
+      variables: chooseVariables(options.variables, loop.outChannelNames),
       initialTimes,
       steps,
       stepSeconds: info.stepSeconds,

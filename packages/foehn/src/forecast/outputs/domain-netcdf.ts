@@ -15,7 +15,7 @@ import {
 } from "./cf-layout.js";
 import { type Domain, type PlacedDomain, placeDomain } from "./domains.js";
 import type { ForecastHeader, ForecastOutput, ForecastStep, OutputVariable } from "./output.js";
-import { chosenVariables } from "./select-output.js";
+import { chooseVariables } from "./select-output.js";
 
 /** A domain and the variables kept of it; default all. */
 export type DomainOfOutput = Domain & { readonly variables?: readonly string[] | undefined };
@@ -56,7 +56,7 @@ export class DomainNetcdfOutput implements ForecastOutput {
     const all = header.variables.map((variable) => variable.name);
     this.#domains = this.options.domains.map((domain) => {
       const placed = placeDomain(header.grid, domain);
-      const fields = chosenVariables(domain.variables, all).map((name) => all.indexOf(name));
+      const fields = chooseVariables(domain.variables, all).map((name) => all.indexOf(name));
       const variables = fields.map((v) => header.variables[v]!);
       const { grid, pointNames } = placed;
       return { name: domain.name, header: { ...header, variables, grid, pointNames }, placed, fields };

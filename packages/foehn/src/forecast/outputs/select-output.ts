@@ -32,7 +32,7 @@ export class SelectOutput extends PassingOutput {
   async open(header: ForecastHeader): Promise<void> {
     const { variables, every = 1, domain } = this.selection;
     const names = header.variables.map((variable) => variable.name);
-    this.#fields = chosenVariables(variables, names).map((name) => names.indexOf(name));
+    this.#fields = chooseVariables(variables, names).map((name) => names.indexOf(name));
     this.#placed = domain && placeDomain(header.grid, domain);
     const { grid, pointNames } = this.#placed ?? { grid: header.grid, pointNames: undefined };
     const passed: FileHeader = {
@@ -59,7 +59,7 @@ export class SelectOutput extends PassingOutput {
 }
 
 /** The variables to look at, checked against those of a model. @throws UsageError with the nearest names */
-export function chosenVariables(wanted: readonly string[] | undefined, known: readonly string[]): readonly string[] {
+export function chooseVariables(wanted: readonly string[] | undefined, known: readonly string[]): readonly string[] {
   if (!wanted || wanted.length === 0) return known;
   for (const name of wanted) {
     if (known.includes(name)) continue;
