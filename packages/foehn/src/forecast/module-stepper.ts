@@ -21,9 +21,14 @@ export interface ChannelStatistics {
  * One step of a model.
  * @param x normalised: (B, C, Y, X), or (B, H, C, Y, X) with the oldest first where the model has a history
  * @param times valid time of every row's newest state, before the step, epoch seconds UTC
+ * @param initialTimes where each row began
  * @returns normalised: (B, Cout, Y, X), or (B, H, Cout, Y, X), which then is the whole history of the next step
  */
-export type ModelFunction = (x: Tensor, times: readonly number[]) => Tensor | Promise<Tensor>;
+export type ModelFunction = (
+  x: Tensor,
+  times: readonly number[],
+  initialTimes: readonly number[],
+) => Tensor | Promise<Tensor>;
 
 /** What a ModuleStepper is made of. */
 export interface ModuleParts {
@@ -37,6 +42,8 @@ export interface ModuleParts {
   /** Seconds; default: `timeStep`. */
   readonly historyTimeStep?: number | undefined;
   readonly timeStep: number;
+  /** Makes initial states fit for the model, (B, H, C, Y, X) in physical units; gives them back, or others. */
+  readonly prepare?: ((x: Tensor) => Tensor) | undefined;
   /** Of the inputs; default: none, the model takes physical values. */
   readonly inputStatistics?: ChannelStatistics | undefined;
   /** Of the outputs. */
@@ -107,9 +114,13 @@ export class ModuleStepper implements TimeStepper<ModuleState>, Disposable {
     requireInitialShape(x, this);
     const [history, output] = torch.inferenceMode(() =>
       torch.scope(() => {
-        const states = x.to(this.device).to("float32");
+        const given = x.to(this.device).to("float32");
+        const states = this.#parts.prepare?.(given) ?? given;
         const levels = Array.from({ length: this.nHistoryLevels }, (_, level) => states.select(1, level));
-        return [levels.map((state) => this.#inputs.normalise(state)), this.#initialOutput(levels.at(-1)!)] as const;
+        return [
+          levels.map((state) => this.#inputs.normalise(state)),
+          this.#initialOutput(given.select(1, this.nHistoryLevels - 1)),
+        ] as const;
       }),
     );
     return stateOf({ times, initialTimes: times, history, output });
@@ -121,7 +132,7 @@ export class ModuleStepper implements TimeStepper<ModuleState>, Disposable {
       const levels = await this.#withSource(state);
       const x = torch.inferenceMode(() => (levels.length === 1 ? levels[0]! : torch.stack(levels, { dim: 1 })));
       const answer = torch.inferenceMode(() =>
-        withPrecision(this.precision, this.device, () => this.#parts.forward(x, state.times)),
+        withPrecision(this.precision, this.device, () => this.#parts.forward(x, state.times, state.initialTimes)),
       );
       const raw = answer instanceof Promise ? await answer : answer;
       return torch.inferenceMode(() => this.#taken(raw, state));
@@ -271,11 +282,11 @@ function stateOf(parts: Omit<ModuleState, typeof Symbol.dispose>): ModuleState {
 
 /** A model that takes one row at a time, as most published ONNX files do, for any number of rows. */
 export function rowByRow(forward: ModelFunction): ModelFunction {
-  return async (x, times) => {
-    if (x.size(0) === 1) return forward(x, times);
+  return async (x, times, initialTimes) => {
+    if (x.size(0) === 1) return forward(x, times, initialTimes);
     const rows: Tensor[] = [];
     for (let row = 0; row < x.size(0); row++) {
-      const answer = await forward(x.narrow(0, row, 1), [times[row]!]);
+      const answer = await forward(x.narrow(0, row, 1), [times[row]!], [initialTimes[row]!]);
       rows.push(answer);
     }
     return torch.cat(rows, { dim: 0 });
