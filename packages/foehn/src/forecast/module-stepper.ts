@@ -131,10 +131,13 @@ export class ModuleStepper implements TimeStepper<ModuleState>, Disposable {
     const { history, output } = await torch.scopeAsync(async () => {
       const levels = await this.#withSource(state);
       const x = torch.inferenceMode(() => (levels.length === 1 ? levels[0]! : torch.stack(levels, { dim: 1 })));
-      const answer = torch.inferenceMode(() =>
-        withPrecision(this.precision, this.device, () => this.#parts.forward(x, state.times, state.initialTimes)),
+      let answer: Tensor | Promise<Tensor> | undefined;
+      torch.inferenceMode(() =>
+        withPrecision(this.precision, this.device, () => {
+          answer = this.#parts.forward(x, state.times, state.initialTimes);
+        }),
       );
-      const raw = answer instanceof Promise ? await answer : answer;
+      const raw = (await answer) as Tensor;
       return torch.inferenceMode(() => this.#taken(raw, state));
     });
     const after = stateOf({ times, initialTimes: state.initialTimes, history, output });

@@ -41,10 +41,9 @@ export async function openLoop(pkg: ModelPackage, options: InferenceOptions = {}
 
 // With scaled_ar a network that answers zeros adds the mean change of each step: that is not persistence.
 function isPersistence({ manifest, strategy }: ModelPackage): boolean {
-  const { architecture, entrypoint, architecture_entrypoint } = manifest;
-  const hasCode = Boolean(entrypoint?.name || architecture_entrypoint);
+  const { architecture, entrypoint } = manifest;
   return (
-    !hasCode &&
+    !entrypoint?.name &&
     architecture !== "" &&
     networks.has(architecture) &&
     networks.get(architecture) === Persistence &&

@@ -107,7 +107,7 @@ export function infoOf(manifest: Manifest, name: string): Omit<DatasetInfo, "sta
           role,
           weight,
         }))
-      : channels.map((channel) => describe(channel, manifest.in_channels_names.includes(channel))),
+      : channels.map((channel) => describeChannel(channel, manifest.in_channels_names.includes(channel))),
     forcingNames: forcingNames(manifest.forcings),
     forcing: manifest.forcings,
     stats: statsOf(
@@ -140,7 +140,13 @@ export function staticsOf(grid: Grid, borderSize: number, names: readonly string
   return { names, fields, borderMask: border, interiorMask: border.map((value) => 1 - value) };
 }
 
-function describe(name: string, isPrognostic: boolean): FeatureInfo {
+/** What is known of a channel: by `variables` of metadata.json, or by the catalogue. @throws ConfigError when neither knows it */
+export function describeChannel(name: string, isPrognostic: boolean, variables?: Manifest["variables"]): FeatureInfo {
+  const said = variables?.find((variable) => variable.name === name);
+  if (said) {
+    const { units, long_name, role, weight } = said;
+    return { name, units, longName: long_name, role, weight };
+  }
   const known = lookupVariable(name);
   if (!known) {
     throw new ConfigError(`the package has the channel "${name}", which is not in Foehn's catalogue`, {

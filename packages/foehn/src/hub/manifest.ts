@@ -14,7 +14,7 @@ import { isInside } from "../io/remote/object-path.js";
 import { strategies } from "../training/strategies/registry.js";
 import { channelSet, channelSetNames } from "../variables/channel-sets.js";
 import { roles } from "../variables/roles.js";
-import { defaultChannelSet, resolveChannels } from "./channels.js";
+import { channelNotes, defaultChannelSet, resolveChannels } from "./channels.js";
 
 /** Name of the file in a package. */
 export const manifestName = "metadata.json";
@@ -156,8 +156,10 @@ export const manifestSchema = z
   })
   .transform((manifest) => {
     const { inputs, outputs } = resolveChannels(manifest);
+    const notes = channelNotes(manifest);
     return {
       ...manifest,
+      ...(notes.length === 0 ? {} : { channel_notes: notes }),
       in_channels_names: inputs === undefined ? [] : [...inputs],
       ...(outputs === undefined ? {} : { out_channels_names: [...outputs] }),
     };
@@ -242,7 +244,10 @@ function bringsModule(manifest: {
   );
 }
 
-/** A checked metadata.json. `in_channels_names` and `out_channels_names` hold what all spellings came to. */
+/**
+ * A checked metadata.json. `in_channels_names` and `out_channels_names` hold what all spellings came to, and `channel_notes` what people
+ * should know of that.
+ */
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /**

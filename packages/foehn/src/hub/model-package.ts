@@ -5,6 +5,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import * as torch from "@foehn/torch";
 import { z } from "zod";
+import { validateSettings } from "../core/config.js";
 import { ModelError, UsageError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
@@ -17,7 +18,7 @@ import { createStrategy, strategies } from "../training/strategies/registry.js";
 import type { StrategySettings } from "../training/strategies/strategy.js";
 import { infoOf, staticsOf, strategySettingsOf } from "./contents.js";
 import { damaged } from "./local-folder.js";
-import { type Manifest, manifestName, readManifest } from "./manifest.js";
+import { type Manifest, manifestName, manifestSchema, readManifest } from "./manifest.js";
 import { withPackedMesh } from "./mesh-file.js";
 import { Package, type PackageOptions } from "./package.js";
 
@@ -47,6 +48,12 @@ export interface ModelPackage {
   climatology(): Promise<Record<string, Float32Array>>;
 }
 
+/** Options of `openPackage`. */
+export interface OpenPackageOptions extends PackageOptions {
+  /** Instead of the package's metadata.json: the same keys. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+}
+
 /**
  * Finds and opens a package. Reads metadata.json and, of a local package, looks at the list of files; contents are checked, and of a
  * package elsewhere brought here, when they are used.
@@ -54,15 +61,12 @@ export interface ModelPackage {
  * @throws UsageError when there is no package; ConfigError for a wrong metadata.json; ModelError for files that are
  * missing, have another size, or are not listed; NetworkError
  */
-export async function openPackage(text: string | Package, options: PackageOptions = {}): Promise<ModelPackage> {
+export async function openPackage(text: string | Package, options: OpenPackageOptions = {}): Promise<ModelPackage> {
   const source = typeof text === "string" ? new Package(text, options) : text;
   const { address } = source;
   const isFolder = address.kind === "folder" && address.path === "";
   const path = isFolder ? address.folder : source.uri;
-  if (isFolder) await requireManifest(path);
-  const manifestFile = await source.resolve(manifestName);
-  await loadPlugins(path, manifestFile);
-  const manifest = readManifest(manifestFile);
+  const manifest = await manifestOf(source, path, options.metadata);
   const files = manifest.files ?? {};
   if (isFolder && manifest.files) await checkFileList(path, files);
   const name = manifest.name ?? source.name;
@@ -129,9 +133,21 @@ export async function openPackage(text: string | Package, options: PackageOption
   };
 }
 
+/** What is given instead of metadata.json, or what the file says. */
+async function manifestOf(source: Package, path: string, given: OpenPackageOptions["metadata"]): Promise<Manifest> {
+  if (given !== undefined) {
+    await loadPlugins(path, given);
+    return validateSettings(manifestSchema, given, "metadata");
+  }
+  if (source.address.kind === "folder" && source.address.path === "") await requireManifest(path);
+  const file = await source.resolve(manifestName);
+  await loadPlugins(path, parseJson(await readFile(file, "utf8")));
+  return readManifest(file);
+}
+
 /** Loads what may bring the names in metadata.json, whose schema knows only registered strategies. */
-async function loadPlugins(path: string, manifestFile: string): Promise<void> {
-  const names = pluginNamesSchema.safeParse(parseJson(await readFile(manifestFile, "utf8")));
+async function loadPlugins(path: string, raw: unknown): Promise<void> {
+  const names = pluginNamesSchema.safeParse(raw);
   if (!names.success) return; // said with its place when the manifest is read
   const { architecture, strategy, plugins } = names.data;
   await loadPluginsFor({ model: architecture, strategy });
@@ -189,10 +205,11 @@ async function checkFileList(root: string, files: NonNullable<Manifest["files"]>
 }
 
 function refuseCode(path: string, manifest: Manifest): void {
-  const code = manifest.entrypoint?.name || manifest.architecture_entrypoint;
+  const own = networks.has(manifest.architecture) ? undefined : manifest.architecture_entrypoint;
+  const code = manifest.entrypoint?.name || own;
   if (code) {
-    throw new ModelError(`the package ${path} brings code (${code}), which this version of Foehn does not run`, {
-      hint: "packages of Foehn's own architectures need no code: see `foehn model list`",
+    throw new ModelError(`the package ${path} is no network of Foehn's: it brings code (${code})`, {
+      hint: "getModel opens it, and the verbs that forecast and score do",
     });
   }
   if (manifest.architecture) return;
