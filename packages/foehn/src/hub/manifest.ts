@@ -16,8 +16,7 @@ import { channelSet, channelSetNames } from "../variables/channel-sets.js";
 import { roles } from "../variables/roles.js";
 import { channelNotes, defaultChannelSet, resolveChannels } from "./channels.js";
 
-/** Name of the file in a package. */
-export const manifestName = "metadata.json";
+export { manifestName } from "./manifest-name.js";
 
 /** The version of the format that this code writes, and the newest that it reads. */
 export const schemaVersion = 1;

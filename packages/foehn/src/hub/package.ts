@@ -20,7 +20,8 @@ import { unpackedFolder } from "./cache/place.js";
 import { pinnedRevision } from "./cache/refs.js";
 import { localFile, localFiles } from "./local-folder.js";
 import { type LockedPackage, readLock } from "./lock.js";
-import { type Manifest, manifestName, readManifest } from "./manifest.js";
+import type { Manifest } from "./manifest.js";
+import { manifestName } from "./manifest-name.js";
 import { isCommit, openHfStore, resolveHfRevision } from "./stores/hf-store.js";
 import { openNgcStore } from "./stores/ngc-store.js";
 import type { PackageFile, PackageStore } from "./stores/package-store.js";
@@ -165,7 +166,9 @@ export class Package {
 
   /** What metadata.json says. @throws ModelError when there is none; ConfigError when it is wrong */
   async metadata(): Promise<Manifest> {
-    return readManifest(await this.resolve(manifestName));
+    const file = await this.resolve(manifestName);
+    const { readManifest } = await import("./manifest.js"); // brings the engine along
+    return readManifest(file);
   }
 
   /**

@@ -4,8 +4,8 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, readFile, rm, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { type FileHandle, mkdir, open, readdir, readFile, rm, statfs } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { NetworkError, StorageError } from "../../core/errors.js";
 import { atomicWrite, isDiskFull, sha256File, toStorageError } from "../../core/files.js";
@@ -85,14 +85,18 @@ export async function download(
       }
     }
   } catch (error) {
-    if (isDiskFull(error)) await discard(partial);
+    // What cannot be gone on with is only in the way; and a full disk needs the room.
+    if (isDiskFull(error) || !(await readNote(partial, options.expected))) await discard(partial);
     throw toStorageError(error, partial);
   }
 }
 
-/** Removes a partial file and its note. */
+/** Removes a partial file, its note, and notes that a killed process was writing. */
 export async function discard(partial: string): Promise<void> {
-  await Promise.all([rm(partial, { force: true }), rm(noteOf(partial), { force: true })]);
+  const unfinished = `.${basename(noteOf(partial))}.`;
+  const names = await readdir(dirname(partial)).catch(() => []);
+  const notes = names.filter((name) => name.startsWith(unfinished)).map((name) => join(dirname(partial), name));
+  await Promise.all([partial, noteOf(partial), ...notes].map((name) => rm(name, { force: true })));
 }
 
 const noteOf = (partial: string): string => `${partial}.json`;
