@@ -55,11 +55,13 @@ export { type DiagnosticContext, listDiagnostics, openDiagnostic } from "./forec
 export { surfacePressure } from "./forecast/diagnostics/surface-pressure.js";
 export { windSpeed } from "./forecast/diagnostics/wind-speed.js";
 export { type DiagnosticsOptions, withDiagnostics } from "./forecast/diagnostics/with-diagnostics.js";
+export { type DummyLoop, dummyInference, dummyLoop } from "./forecast/dummy/dummy-loop.js";
 export { type ForecastOptions, type ForecastResult, forecast } from "./forecast/forecast.js";
 export { type FieldsHook, type StepHooks, withHooks } from "./forecast/hooks.js";
 export { Inference, type InferenceState } from "./forecast/inference.js";
 export { interleave } from "./forecast/interleave.js";
 export type { ForecastOutput } from "./forecast/outputs/output.js";
+export { type ReplayOptions, replayLoop } from "./forecast/replay-loop.js";
 export type { SourceTerm } from "./forecast/source-term.js";
 export type { LoopDescription, TimeLoop, TimeLoopStep } from "./forecast/time-loop.js";
 export { fieldsState, loopOf, type StepperState, type TimeStepper } from "./forecast/time-stepper.js";

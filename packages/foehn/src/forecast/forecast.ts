@@ -15,6 +15,7 @@ import { lookupVariable } from "../variables/catalogue.js";
 import type { Diagnostic } from "./diagnostics/diagnostic.js";
 import { openDiagnostic } from "./diagnostics/open-diagnostic.js";
 import { withDiagnostics } from "./diagnostics/with-diagnostics.js";
+import { dummyData, dummyStart, openDummy } from "./dummy/dummy-package.js";
 import { hasTime, historyTimes, stateReader } from "./initial-state.js";
 import { type DataSpec, withData } from "./open-data.js";
 import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
@@ -63,6 +64,11 @@ export interface ForecastOptions extends RunOptions, FileOutputOptions {
   /** This process makes part `shard` (from 0) of `nShards`; all of them fill the same outputs, which implies `resume`. Default: all. */
   readonly shard?: number | undefined;
   readonly nShards?: number | undefined;
+  /**
+   * Dummy fields that spell their names and times instead of the data, and no weights: every slot of the model's inputs and outputs is
+   * checked on the way. `source` is not looked at.
+   */
+  readonly dummy?: boolean | undefined;
   /** Names ending in .zarr, .nc or .grib2, and outputs of one's own: each gets the same forecast. */
   readonly output: string | readonly (string | ForecastOutput)[];
 }
@@ -80,6 +86,8 @@ export interface ForecastResult {
   readonly initialTimes: readonly number[];
   readonly steps: number;
   readonly stepSeconds: number;
+  /** Of a dummy forecast: how many slots were compared; all were right. */
+  readonly checkedSlots?: number;
   readonly seconds: number;
 }
 
@@ -96,18 +104,21 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
   const pkg = typeof options.package === "string" ? await openPackage(options.package, where) : options.package;
   const info = await pkg.info();
   const regrid = options.regrid && { to: info.grid, ...options.regrid };
-  const forecastWith = async (source: Source): Promise<ForecastResult> => {
+  const forecastWith = async (source: Source, starts?: readonly number[]): Promise<ForecastResult> => {
     const borderSource = await onGridOf(options.borderSource, regrid);
     const steps = numberOfSteps(options.steps, info.stepSeconds);
     const reader = stateReader(source, initialFeatures(pkg, info), info.grid); // other variables matter more than other times
-    const initialTimes = chooseInitialTimes(options, source, info, pkg.numInputSteps);
+    const initialTimes = starts ?? chooseInitialTimes(options, source, info, pkg.numInputSteps);
     const diagnostics = await openDiagnostics(options, source, info.grid, initialTimes[0]!);
-    const model = await openLoop(pkg, {
-      ...(options.device === undefined ? {} : { device: options.device }),
-      ...(options.precision === undefined ? {} : { precision: options.precision }),
-      forcingSource: source,
-      borderSource,
-    });
+    const dummy = options.dummy ? openDummy(pkg, info, source) : undefined;
+    const model =
+      dummy ??
+      (await openLoop(pkg, {
+        ...(options.device === undefined ? {} : { device: options.device }),
+        ...(options.precision === undefined ? {} : { precision: options.precision }),
+        forcingSource: source,
+        borderSource,
+      }));
     using loop = diagnostics.length === 0 ? model : withDiagnostics(model, diagnostics, { units: unitsOf(info) });
     loop.requireData?.(initialTimes, steps);
     for (const note of loop.notes) progress.note(note);
@@ -136,10 +147,16 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       initialTimes,
       steps,
       stepSeconds: info.stepSeconds,
+      ...(dummy ? { checkedSlots: dummy.checked } : {}),
       seconds: (performance.now() - began) / 1000,
     };
   };
-  return withData(options.source, cwd, forecastWith, regrid);
+  if (options.dummy) {
+    const { start = dummyStart, dates } = options;
+    const starts = dates === undefined ? [typeof start === "number" ? start : parseTime(start)] : initialTimesOf(dates);
+    return forecastWith(dummyData(pkg, info, starts, numberOfSteps(options.steps, info.stepSeconds)), starts);
+  }
+  return withData(options.source, cwd, (source) => forecastWith(source), regrid);
 }
 
 /** Border data brought to the model's grid. */

@@ -1,5 +1,6 @@
 // foehn forecast: a package, data and a start to a file. The work is forecast/forecast.ts.
 
+import { Option } from "commander";
 import { withInterrupt } from "../../core/interrupt.js";
 import { formatDuration, formatTimeShort } from "../../core/time.js";
 import { commandLine } from "../command-line.js";
@@ -32,6 +33,7 @@ interface Flags {
   readonly borderData?: readonly string[];
   readonly regrid?: { readonly method: string };
   readonly diagnostic?: readonly string[];
+  readonly dummy?: boolean;
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
@@ -57,8 +59,14 @@ export const define: DefineVerb = (command, run) => {
     .addOption(
       pathsOption(
         "--diagnostic <what>",
-        "appends wind_speed:<levels>, relative_humidity:<levels>, surface_pressure:<levels>, … or what a package gives; may be repeated",
+        "append wind_speed:<levels>, relative_humidity:<levels>, surface_pressure:<levels>, … or what a package gives; may be repeated",
       ),
+    )
+    .addOption(
+      // What stands for --data, which is otherwise mandatory; nobody reads it.
+      new Option("--dummy", "no data and no weights: dummy fields, every slot of the model checked").implies({
+        data: [],
+      }),
     )
     .addOption(overwriteOption());
   command
@@ -100,6 +108,7 @@ The file holds the initial condition and every step, in physical units, with CF 
               borderSource,
               regrid: flags.regrid,
               diagnostics: flags.diagnostic,
+              dummy: flags.dummy === true,
             }),
           ),
         );
@@ -110,6 +119,7 @@ The file holds the initial condition and every step, in physical units, with CF 
           initial_times: initialTimes.map((time) => new Date(time * 1000).toISOString()),
           steps,
           step_hours: stepSeconds / 3600,
+          ...(result.checkedSlots === undefined ? {} : { checked_slots: result.checkedSlots }),
           seconds: result.seconds,
         };
         const from =
@@ -123,6 +133,9 @@ The file holds the initial condition and every step, in physical units, with CF 
             ["from", from],
             ["to", `+${formatDuration(steps * stepSeconds)}, ${steps} steps of ${formatDuration(stepSeconds)}`],
             ["variables", result.variables.join(", ")],
+            ...(result.checkedSlots === undefined
+              ? []
+              : [["dummy", `${result.checkedSlots} slots checked, all right`]]),
             ["took", `${result.seconds.toFixed(1)} s`],
           ]),
         );

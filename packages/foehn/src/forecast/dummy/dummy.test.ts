@@ -1,8 +1,15 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as torch from "@foehn/torch";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
+import { noForcing } from "../../datasets/forcings.js";
 import { buildStatics } from "../../datasets/statics.js";
+import { writePackage } from "../../hub/write-package.js";
 import { type DummyVariable, dummyField, dummySource } from "../../sources/dummy-source.js";
+import { openSource } from "../../sources/open.js";
 import type { Source } from "../../sources/source.js";
+import { forecast } from "../forecast.js";
 import { readHistory, stateReader } from "../initial-state.js";
 import { every, grid, inventedInfo, start, step } from "../invented.test-support.js";
 import { replayLoop } from "../replay-loop.js";
@@ -151,6 +158,41 @@ describe("dummyInference: every slot of every network call, with dates and membe
       /t2m: it holds no field of those that were read/,
     );
     await expect(go(loop, source, (x) => torch.zerosLike(x))).rejects.toThrow(/t2m: it is 0 everywhere/);
+  });
+});
+
+describe("the dummy forecast of a package", () => {
+  const root = mkdtempSync(join(tmpdir(), "foehn-dummy-"));
+  afterAll(() => rmSync(root, { recursive: true }));
+
+  it.each([
+    ["with a network", "halfunet"],
+    ["without one", "onnx"],
+  ])("%s: no weights are read, the file holds what every slot of it spells", async (_, architecture) => {
+    const info = { ...inventedInfo({ ...noForcing, date: true, variables: ["sst"] }, ["t2m", "msl", "tp"]) };
+    const folder = await writePackage(join(root, architecture), {
+      ...{ name: "big", version: "1.0.0", architecture: "persistence", settings: {}, weights: new Map() },
+      ...{ strategy: "diff_ar", numInputSteps: 2, numInterSteps: 1, climatology: {}, provenance: {} },
+      info: { ...info, stats: { ...info.stats, ...forcingStats } },
+    });
+    const manifest = JSON.parse(readFileSync(join(folder, "metadata.json"), "utf8"));
+    writeFileSync(join(folder, "metadata.json"), JSON.stringify({ ...manifest, architecture, weights: undefined }));
+    const output = join(root, `${architecture}.zarr`);
+    const dates = [start, start + 2 * step];
+    const result = await forecast({ package: folder, source: "nowhere", dates, steps: 3, output, dummy: true });
+    const inputs = 2 * 2 + info.statics.names.length + 5;
+    expect(result.checkedSlots).toBe(2 * (2 * 2 + (architecture === "onnx" ? 0 : 3 * (inputs + 3))));
+    for (const from of dates) {
+      const written = await openSource(output, { run: from });
+      for (const time of [1, 2, 3].map((n) => from + n * step)) {
+        for (const [name, stats] of Object.entries(info.stats)) {
+          const [field] = await written.read({ time, variables: [name] });
+          const expected = dummyField({ name, stats }, time, grid.shape);
+          for (const n of [0, 7, 23]) expect(Math.abs(field!.values[n]! - expected[n]!)).toBeLessThan(2e-3 * stats.std);
+        }
+      }
+      await written.close();
+    }
   });
 });
 
