@@ -190,7 +190,7 @@ export async function download(
         await handle.truncate(done);
         return;
       } catch (error) {
-        failures = done > before ? 1 : failures + 1;
+        failures = done - before > 1 << 20 ? 1 : failures + 1; // as long as it gets on
         if (failures > 5 || !isTransient(error)) throw error;
         await sleep(200 * failures, undefined, { signal }).catch(() => {});
       }

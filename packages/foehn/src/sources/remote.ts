@@ -8,6 +8,7 @@ import { type Progress, silentProgress } from "../core/progress.js";
 import { isNotFound } from "../io/remote/http.js";
 import { type ObjectStore, type ObjectStoreOptions, openObjectStore } from "../io/remote/object-store.js";
 import { cachedStore, fetchFile } from "./cached-store.js";
+import { coalescedStore } from "./coalesced-store.js";
 import { DataCache } from "./data-cache.js";
 import { type FileKind, sniffBytes, sniffFile } from "./sniff.js";
 
@@ -37,7 +38,7 @@ const zarrDocuments = /(^|\/)(zarr\.json|\.z(metadata|group|array|attrs))$/;
  */
 export async function openRemote(address: string, options: RemoteDataOptions = {}): Promise<RemoteData> {
   const { cache = new DataCache(), offline, signal, progress = silentProgress, ...network } = options;
-  const store = openObjectStore(address, network);
+  const store = coalescedStore(openObjectStore(address, network));
   const identity = `${network.endpoint ?? serviceOf(address)}`;
   const zarr = (): RemoteData => ({
     kind: "zarr",
