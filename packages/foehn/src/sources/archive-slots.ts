@@ -3,7 +3,7 @@
 
 import { UsageError } from "../core/errors.js";
 import { formatTime } from "../core/time.js";
-import type { ArchiveSlot } from "./forecast-archive.js";
+import type { ArchiveSlot } from "./archive-layout.js";
 
 const hour = 3600;
 const cycle = 6 * hour;

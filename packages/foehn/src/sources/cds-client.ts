@@ -27,7 +27,7 @@ export interface CdsAccount {
 }
 
 /** A request: the keys of the data set's download form. */
-export type CdsRequest = Readonly<Record<string, string | readonly string[]>>;
+export type CdsRequest = Readonly<Record<string, string | readonly string[] | readonly number[]>>;
 
 /** Options of `CdsClient`. */
 export interface CdsClientOptions extends Pick<HttpOptions, "fetch" | "retries" | "retryDelayMs" | "timeoutMs"> {

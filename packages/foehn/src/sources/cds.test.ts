@@ -201,7 +201,7 @@ describe("cds:era5", () => {
       time: ["00:00", "06:00", "12:00", "18:00"],
       data_format: "grib",
       download_format: "unarchived",
-      area: ["1", "-1", "0", "1"],
+      area: [1, -1, 0, 1],
     });
     expect(requests.find((r) => /pressure/.test(r.dataset))!.inputs).toMatchObject({
       variable: ["geopotential", "specific_humidity"],

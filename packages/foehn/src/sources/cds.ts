@@ -77,7 +77,7 @@ export function cdsSource(options: CdsOptions = {}): Source {
   const known = era5Variables();
   const variables = [...[...known.values()].map(({ definition }) => definition), tp06].map(variableInfo);
   const label = "ERA5 from the Climate Data Store";
-  const where = area === undefined ? {} : { area: area.map(String) };
+  const where: CdsRequest = area === undefined ? {} : { area };
   const coming = new Map<string, Promise<Map<string, Float32Array>>>();
 
   /** The fields of several variables and times of one day: at most two requests. */

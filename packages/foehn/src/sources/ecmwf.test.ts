@@ -167,6 +167,31 @@ describe("ecmwf:", () => {
     expectClose(mask!.values, 0);
   });
 
+  it("gives the rain of six hours as the difference of two sums", async () => {
+    const tp = (base: number): EcmwfField => ({
+      ...{ param: "tp", levtype: "sfc", base },
+      keys: [["productDefinitionTemplateNumber", 8]],
+    });
+    for (const [step, base] of [
+      [0, undefined],
+      [3, 1],
+      [6, 3],
+      [12, 8],
+    ] as const) {
+      const list = base === undefined ? [fields[0]!] : [fields[0]!, tp(base)];
+      publish(path.replace("-0h-", `-${step}h-`), ecmwfFile(list, run, step * hour));
+    }
+    const source = await open("date=2024-03-10T00,steps=0/3/6/12");
+    expect(source.timesOf?.("tp06")).toEqual([run + 6 * hour, run + 12 * hour]);
+    const at = async (step: number) => {
+      const read = await source.read({ time: run + step * hour, variables: ["tp06", "u10m", "tp"] });
+      return read.map((f) => Math.round(f.values[0]! * 1000) / 1000);
+    };
+    expect(await at(12)).toEqual([5, 10, 8]);
+    expect(await at(6)).toEqual([3, 10, 3]);
+    expect(await failure(source.read({ time: run + 3 * hour, variables: ["tp06"] }))).toMatch(/\+3h has no tp06/);
+  });
+
   it("finds the short runs under either name", async () => {
     const evening = parseTime("2024-03-10T18");
     publish("20240310/18z/ifs/0p25/scda/20240310180000-0h-scda-fc", ecmwfFile(fields, evening, 0, "scda"));

@@ -4,8 +4,9 @@
 
 import { UsageError } from "../core/errors.js";
 import { formatTime, parseDuration } from "../core/time.js";
+import type { ArchivedField, ArchiveLayout } from "./archive-layout.js";
 import { archiveSlots, type RunsAndSteps } from "./archive-slots.js";
-import { type ArchivedField, type ArchiveLayout, openForecastArchive } from "./forecast-archive.js";
+import { openForecastArchive } from "./forecast-archive.js";
 import { parseEcmwfIndex } from "./grib-index/ecmwf-index.js";
 import { ecmwfConversion, ecmwfDifference, ecmwfVariable } from "./grib-index/ecmwf-parameters.js";
 import type { RemoteOptions } from "./remote-grib.js";

@@ -1,46 +1,16 @@
-// A source over an archive of forecasts: one GRIB file, with an index beside it, for each run and step, on a server. GFS and ECMWF's open
-// data are such archives; what differs between them (names of files, indexes, variables) is an `ArchiveLayout`. Files are looked for
-// when they are read, so that opening a year costs two small requests.
+// A source over an archive of forecasts (archive-layout.ts): which file a time needs, which variables there are, what can be worked out of
+// two files. Files are looked for when they are read, so that opening a year costs a few small requests.
 
-import { DataError, FormatError, isFoehnError } from "../core/errors.js";
+import { DataError } from "../core/errors.js";
 import { formatDuration, formatTimeShort, parseTime } from "../core/time.js";
-import { type AnyGrid, describeAnyGrid, sameAnyGrid } from "../grid/any-grid.js";
-import { describeGrid, type Grid } from "../grid/grid.js";
-import type { GribMessage } from "../io/grib/read.js";
+import { describeGrid } from "../grid/grid.js";
 import { publicUrl } from "../io/remote/public-url.js";
-import type { VariableDefinition } from "../variables/catalogue.js";
-import { RemoteGrib, type RemoteOptions } from "./remote-grib.js";
-import { describeTimes, listShort, resolveTime, resolveVariable } from "./resolve.js";
+import { lookupVariable, type VariableDefinition } from "../variables/catalogue.js";
+import { type ArchiveFile, findArchiveFile, gridOfArchiveFile, readArchiveFile } from "./archive-file.js";
+import type { ArchiveLayout, ArchiveSlot } from "./archive-layout.js";
+import type { RemoteOptions } from "./remote-grib.js";
+import { describeTimes, listShort, resolveTime, resolveVariable, scaled } from "./resolve.js";
 import type { Field, FieldRequest, Source, VariableInfo } from "./source.js";
-
-/** Where a variable lies in a file, and how its values become the catalogue's units. */
-export interface ArchivedField {
-  readonly definition: VariableDefinition;
-  readonly offset: number;
-  readonly length: number | undefined;
-  /** Number of the field in its message, from 1. */
-  readonly field: number;
-  /** How the message differs from this variable; times are checked by the archive. */
-  readonly differs: (message: GribMessage) => string | undefined;
-  /** Value in the catalogue's units = value × factor + offset. */
-  readonly convert: (message: GribMessage) => { readonly factor: number; readonly offset: number };
-}
-
-/** How an archive is laid out. */
-export interface ArchiveLayout {
-  /** For people: `GFS 0p25 (https://…)`. */
-  readonly label: string;
-  /** Addresses where the file of a run (epoch seconds) and step (seconds) may be, the likeliest first. */
-  files(run: number, step: number): readonly string[];
-  /** Address of a file's index. */
-  indexOf(file: string): string;
-  /** The variables of an index by catalogue name. @throws FormatError */
-  fieldsOf(text: string, where: string, run: number, step: number): Map<string, ArchivedField>;
-  /** Seconds between runs. */
-  readonly cycle: number;
-  /** What to do when a file is not there: how long the server keeps its data, where older ones are. */
-  readonly missingHint: string;
-}
 
 /** Which runs and steps an archive source gives. */
 export interface ArchiveSelection {
@@ -50,18 +20,9 @@ export interface ArchiveSelection {
   readonly fallback?: number | undefined;
 }
 
-/** A forecast of a run for a step, seconds. */
-export interface ArchiveSlot {
-  readonly run: number;
-  readonly step: number;
-}
-
-/** An opened file of the archive. */
-interface OpenFile {
-  readonly slot: ArchiveSlot;
-  readonly grib: RemoteGrib;
-  readonly fields: Map<string, ArchivedField>;
-}
+const sixHours = 6 * 3600;
+/** Rain of the past six hours, which many models take. */
+const past6h = lookupVariable("tp06")!;
 
 /** How many indexes stay in memory. */
 const mostOpen = 24;
@@ -78,13 +39,13 @@ export async function openForecastArchive(
   const slots = [...selection.slots].sort((a, b) => a.run + a.step - (b.run + b.step) || a.step - b.step);
   if (slots.length === 0) throw new DataError("no run and no step was asked for", { where: layout.label });
   const times = [...new Set(slots.map((slot) => slot.run + slot.step))];
-  const open = new Map<string, Promise<OpenFile | undefined>>();
+  const open = new Map<string, Promise<ArchiveFile | undefined>>();
 
-  const openFile = (slot: ArchiveSlot): Promise<OpenFile | undefined> => {
+  const openAt = (slot: ArchiveSlot): Promise<ArchiveFile | undefined> => {
     const key = `${slot.run} ${slot.step}`;
     let file = open.get(key);
     open.delete(key);
-    file ??= findFile(layout, slot, options).catch((error) => {
+    file ??= findArchiveFile(layout, slot, options).catch((error) => {
       open.delete(key);
       throw error;
     });
@@ -94,9 +55,9 @@ export async function openForecastArchive(
   };
 
   /** The file of the first slot that is there. */
-  const firstThere = async (candidates: readonly ArchiveSlot[]): Promise<OpenFile | undefined> => {
+  const firstThere = async (candidates: readonly ArchiveSlot[]): Promise<ArchiveFile | undefined> => {
     for (const slot of candidates) {
-      const file = await openFile(slot);
+      const file = await openAt(slot);
       if (file) return file;
     }
     return undefined;
@@ -121,14 +82,17 @@ export async function openForecastArchive(
   // Fields that do not change may be in the first step only, accumulations in the later ones.
   const ofRun = slots.filter((slot) => slot.run === probe.slot.run);
   for (const slot of [ofRun[0], ofRun.at(-1)]) {
-    const other = slot === undefined || slot.step === probe.slot.step ? undefined : await openFile(slot);
+    const other = slot === undefined || slot.step === probe.slot.step ? undefined : await openAt(slot);
     for (const [name, field] of other?.fields ?? []) {
       if (!known.has(name)) known.set(name, field);
       if (!homes.has(name)) homes.set(name, other!);
     }
   }
-  const variables = [...known.values()].map(({ definition }) => variableInfo(definition));
-  const grid = await gridOf(probe, layout);
+  const definitions = new Map([...known].map(([name, { definition }]) => [name, definition]));
+  // Archives without it have the sums since the start of the forecast, whose difference it is.
+  if (known.has("tp") && !known.has(past6h.name)) definitions.set(past6h.name, past6h);
+  const variables = [...definitions.values()].map(variableInfo);
+  const grid = await gridOfArchiveFile(probe, layout);
   const names = listShort(
     variables.map((v) => v.name),
     8,
@@ -158,6 +122,41 @@ export async function openForecastArchive(
     });
   };
 
+  /** Variables at the time of a file; some lie in other files of the same archive. */
+  const readNamed = async (file: ArchiveFile, names: readonly string[]): Promise<Map<string, Float32Array>> => {
+    const wanted = new Map<ArchiveFile, string[]>();
+    const derived = names.includes(past6h.name) && !file.fields.has(past6h.name);
+    const sums = derived ? await sixHoursOf(file) : undefined;
+    const plain = names.filter((name) => !(derived && name === past6h.name));
+    for (const name of sums && !plain.includes("tp") ? [...plain, "tp"] : plain) {
+      const home = file.fields.has(name) || !definitions.get(name)?.invariant ? file : homes.get(name);
+      if (!home?.fields.has(name)) throw lacking(name, file, layout);
+      wanted.set(home, [...(wanted.get(home) ?? []), name]);
+    }
+    const [earlier, ...parts] = await Promise.all([
+      sums?.before ? readArchiveFile(sums.before, ["tp"], grid) : undefined,
+      ...[...wanted].map(([home, own]) => readArchiveFile(home, own, grid)),
+    ]);
+    const values = new Map(parts.flatMap((part) => [...(part ?? [])]));
+    const [total, sooner] = [values.get("tp"), earlier?.get("tp")];
+    // Packing leaves differences of dry places a little below zero.
+    const rain = total?.map((x, k) => Math.max(0, x - (sooner?.[k] ?? 0)));
+    if (sums && rain) values.set(past6h.name, rain);
+    return values;
+  };
+
+  /** What the rain of six hours is worked out of: this file and, unless the forecast began then, the one of six hours before. */
+  const sixHoursOf = async (file: ArchiveFile): Promise<{ readonly before: ArchiveFile | undefined }> => {
+    const { run, step } = file.slot;
+    if (step < sixHours) throw lacking(past6h.name, file, layout);
+    if (step === sixHours) return { before: undefined };
+    const slot = { run, step: step - sixHours };
+    const before = await openAt(slot);
+    if (!before) throw missing([slot]);
+    if (!before.fields.has("tp")) throw lacking("tp", before, layout);
+    return { before };
+  };
+
   return {
     description,
     variables,
@@ -165,35 +164,20 @@ export async function openForecastArchive(
     times,
     timesOf(variable) {
       const { info } = resolveVariable(variable, variables, layout.label);
-      if (known.get(info.name)?.definition.timeKind !== "accumulated") return times;
-      return [...new Set(slots.filter((slot) => slot.step > 0).map((slot) => slot.run + slot.step))];
+      if (definitions.get(info.name)?.timeKind !== "accumulated") return times;
+      const least = info.name === past6h.name ? sixHours : 1;
+      return [...new Set(slots.filter((slot) => slot.step >= least).map((slot) => slot.run + slot.step))];
     },
     async read(request: FieldRequest): Promise<Field[]> {
       const found = request.variables.map((name) => resolveVariable(name, variables, layout.label));
       const tried = choose(request);
       const file = await firstThere(tried);
       if (!file) throw missing(tried);
-      const wanted = found.map(({ info, factor }) => {
-        const field = file.fields.get(info.name);
-        const home = field === undefined && info.invariant ? homes.get(info.name) : file;
-        const place = home?.fields.get(info.name);
-        if (!home || !place) throw lacking(info.name, file, layout);
-        return { info, factor, home, place };
-      });
-      const values = new Map<string, Float32Array>();
-      for (const home of new Set(wanted.map((w) => w.home))) {
-        const own = wanted.filter((w) => w.home === home);
-        const decoded = await home.grib.read(own.map(({ place }) => wantedField(home.slot, place)));
-        for (const [i, field] of decoded.entries()) {
-          const { info, place } = own[i]!;
-          if (!sameAnyGrid(field.grid, grid)) throw otherGrid(info.name, field.grid, grid, home.grib.url);
-          values.set(info.name, converted(field.values, place.convert(field.message)));
-        }
-      }
-      return wanted.map(({ info, factor }, i) => ({
+      const values = await readNamed(file, [...new Set(found.map(({ info }) => info.name))]);
+      return found.map(({ info, factor }, i) => ({
         variable: request.variables[i]!,
         time: request.time,
-        values: converted(values.get(info.name)!, { factor, offset: 0 }),
+        values: scaled(values.get(info.name)!, factor),
       }));
     },
     async close(): Promise<void> {
@@ -212,69 +196,6 @@ function withEarlier(slot: ArchiveSlot, layout: ArchiveLayout, selection: Archiv
   return all.length > 0 ? all : [slot];
 }
 
-async function findFile(
-  layout: ArchiveLayout,
-  slot: ArchiveSlot,
-  options: RemoteOptions,
-): Promise<OpenFile | undefined> {
-  let unknown: Error | undefined;
-  for (const url of layout.files(slot.run, slot.step)) {
-    const grib = new RemoteGrib(url, options);
-    try {
-      if ((await grib.info()) === undefined) continue;
-    } catch (error) {
-      // Without a network nothing is known of names under which the file was not found before.
-      if (!isFoehnError(error, "data")) throw error;
-      unknown ??= error;
-      continue;
-    }
-    const address = layout.indexOf(url);
-    const fields = await grib.sidecar(address, (text, where) => layout.fieldsOf(text, where, slot.run, slot.step));
-    if (fields === undefined) {
-      throw new FormatError("the GRIB file has no index beside it", {
-        where: publicUrl(address),
-        hint: "the file may still be on its way to the server; try again in some minutes",
-      });
-    }
-    return { slot, grib, fields };
-  }
-  if (unknown) throw unknown;
-  return undefined;
-}
-
-function wantedField(slot: ArchiveSlot, field: ArchivedField) {
-  const { run, step } = slot;
-  return {
-    offset: field.offset,
-    length: field.length,
-    field: field.field,
-    label: `${field.definition.name} of ${formatTimeShort(run)} +${formatDuration(step)}`,
-    differs: (message: GribMessage): string | undefined => {
-      const other = field.differs(message);
-      if (other !== undefined) return other;
-      if (message.dataTime !== run) return `the run ${formatTimeShort(message.dataTime)}`;
-      if (message.validTime !== run + step) return `the step +${formatDuration(message.validTime - run)}`;
-      return undefined;
-    },
-  };
-}
-
-/** The smallest field is enough to know the grid. */
-async function gridOf(file: OpenFile, layout: ArchiveLayout): Promise<Grid> {
-  const size = (field: ArchivedField) => field.length ?? Number.POSITIVE_INFINITY;
-  const smallest = [...file.fields.values()].sort((a, b) => size(a) - size(b))[0];
-  if (!smallest) {
-    throw new DataError("the index names no field that the catalogue of variables knows", {
-      where: publicUrl(layout.indexOf(file.grib.url)),
-    });
-  }
-  const grid = await file.grib.grid(wantedField(file.slot, smallest));
-  if (grid.kind === "latlon") return grid;
-  throw new DataError(`the fields are not on latitudes and longitudes: ${describeAnyGrid(grid)}`, {
-    where: publicUrl(file.grib.url),
-  });
-}
-
 function variableInfo(definition: VariableDefinition): VariableInfo {
   return {
     name: definition.name,
@@ -285,21 +206,10 @@ function variableInfo(definition: VariableDefinition): VariableInfo {
   };
 }
 
-function lacking(name: string, file: OpenFile, layout: ArchiveLayout): DataError {
+function lacking(name: string, file: ArchiveFile, layout: ArchiveLayout): DataError {
   const { run, step } = file.slot;
   return new DataError(`the forecast of ${formatTimeShort(run)} for +${formatDuration(step)} has no ${name}`, {
     where: publicUrl(layout.indexOf(file.grib.url)),
     hint: `accumulations begin after step 0. It has: ${listShort([...file.fields.keys()])}.`,
   });
-}
-
-function otherGrid(name: string, has: AnyGrid, expected: AnyGrid, url: string): DataError {
-  return new DataError(`${name} lies on another grid: ${describeAnyGrid(has)}, not ${describeAnyGrid(expected)}`, {
-    where: publicUrl(url),
-    hint: "the archive changed its resolution: open the periods apart",
-  });
-}
-
-function converted(values: Float32Array, { factor, offset }: { factor: number; offset: number }): Float32Array {
-  return factor === 1 && offset === 0 ? values : values.map((x) => x * factor + offset);
 }

@@ -4,8 +4,9 @@
 
 import { FormatError } from "../core/errors.js";
 import { formatTime, parseDuration } from "../core/time.js";
+import type { ArchivedField, ArchiveLayout } from "./archive-layout.js";
 import { archiveSlots, type RunsAndSteps } from "./archive-slots.js";
-import { type ArchivedField, type ArchiveLayout, openForecastArchive } from "./forecast-archive.js";
+import { openForecastArchive } from "./forecast-archive.js";
 import { parseNcepIndex, parseNcepStep } from "./grib-index/ncep-index.js";
 import { ncepVariables } from "./grib-index/ncep-parameters.js";
 import type { RemoteOptions } from "./remote-grib.js";

@@ -72,8 +72,9 @@ export function ecmwfDifference(
     return `level ${message.typeOfLevel} ${message.level}, not ${definition.level} hPa`;
   }
   if (definition.level === undefined && pressure !== undefined) return `level ${pressure} hPa, not a single level`;
-  if (entry.number !== undefined && message.number !== entry.number) {
-    return `ensemble member ${message.number ?? "none"}, not ${entry.number}`;
+  // Not every file says the member in every message.
+  if (entry.number !== undefined && message.number !== undefined && message.number !== entry.number) {
+    return `ensemble member ${message.number}, not ${entry.number}`;
   }
   return undefined;
 }
