@@ -71,6 +71,12 @@ export const verbs: readonly Verb[] = [
     load: () => import("./commands/score.js"),
   },
   {
+    name: "score-ensemble",
+    group: "Forecasting",
+    summary: "score ensembles against data: CRPS, spread and skill, ranks, Brier; maps",
+    load: () => import("./commands/score-ensemble.js"),
+  },
+  {
     name: "lagged",
     group: "Forecasting",
     summary: "score the ensembles that forecasts from neighbouring dates make",
