@@ -10,7 +10,7 @@ import { atomicWrite } from "../../core/files.js";
 import { throwIfInterrupted } from "../../core/interrupt.js";
 import { type Progress, silentProgress } from "../../core/progress.js";
 import { formatTime } from "../../core/time.js";
-import { chooseVariables } from "../../forecast/forecast.js";
+import { chooseVariables } from "../../forecast/outputs/select-output.js";
 import { type StateReader, stateReader } from "../../forecast/initial-state.js";
 import { type DataSpec, withData } from "../../forecast/open-data.js";
 import type { FileHeader } from "../../forecast/outputs/cf-layout.js";
