@@ -49,7 +49,7 @@ export const verbs: readonly Verb[] = [
   {
     name: "package",
     group: "Packages",
-    summary: "make, show or verify the package of a trained model",
+    summary: "make, show, fetch, check, pin, mirror and publish packages of models",
     load: () => import("./commands/package.js"),
   },
   {

@@ -157,10 +157,14 @@ export class Package {
     }
     if (locked) return Object.entries(locked.files).map(([path, file]) => ({ path, ...file }));
     if (table) return [{ path: manifestName }, ...table.values()];
+    if (this.cache.offline) {
+      throw new NetworkError(`${this.uri} is not in the cache, and Foehn is offline`, {
+        where: this.cache.folder,
+        hint: `where there is a network, run \`foehn package pull ${this.uri}\`, or unset FOEHN_OFFLINE`,
+      });
+    }
     throw new UsageError(`the files of ${this.uri} cannot be listed`, {
-      hint: this.cache.offline
-        ? "Foehn is offline"
-        : 'a web server has no list: the package needs a table "files" in its metadata.json; or name the files',
+      hint: 'a web server has no list: the package needs a table "files" in its metadata.json; or name the files',
     });
   }
 

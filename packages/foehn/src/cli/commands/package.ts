@@ -1,9 +1,11 @@
-// foehn package: make the package of a run, show one, check one.
+// foehn package: make the package of a run, show one. What has to do with other machines is in package/.
 
 import { formatDuration } from "../../core/time.js";
 import { table } from "../io.js";
 import { choiceOption, overwriteOption } from "../options.js";
 import type { DefineVerb } from "../verb.js";
+import { defineInspectVerbs } from "./package/inspect.js";
+import { defineStoreVerbs, packageHelp } from "./package/store-verbs.js";
 
 interface MakeFlags {
   readonly output: string;
@@ -14,9 +16,9 @@ interface MakeFlags {
   readonly overwrite?: boolean;
 }
 
-/** foehn package make | show | verify */
+/** foehn package make | show | inspect | verify | pull | push | list | lock | prune | mirror | sanitise */
 export const define: DefineVerb = (command, run) => {
-  command.usage("make <run> | show <package> | verify <package>");
+  command.usage("<verb> …");
   command
     .command("make")
     .description("Make the package of a run, with the weights of its best checkpoint.")
@@ -47,7 +49,7 @@ export const define: DefineVerb = (command, run) => {
   command
     .command("show")
     .description("Show what a package holds: model, variables, grid, time step, how it was trained.")
-    .argument("<package>", "folder, file:// address, or a name in MODEL_REGISTRY")
+    .argument("<package>", packageHelp)
     .action(
       run(async (console, _options: object, name: string) => {
         const { openPackage } = await import("../../hub/model-package.js");
@@ -77,22 +79,6 @@ export const define: DefineVerb = (command, run) => {
         console.result({ path: pkg.path, ...manifest }, table(rows));
       }),
     );
-  command
-    .command("verify")
-    .description("Check every file of a package against the hashes in its metadata.json.")
-    .argument("<package>", "folder, file:// address, or a name in MODEL_REGISTRY")
-    .action(
-      run(async (console, _options: object, name: string) => {
-        const { openPackage } = await import("../../hub/model-package.js");
-        const pkg = await openPackage(name);
-        await pkg.verify();
-        const files = Object.keys(pkg.manifest.files ?? {});
-        console.result(
-          { path: pkg.path, verified: files },
-          files.length > 0
-            ? `${pkg.path}: ${files.length} files are as they were written`
-            : `${pkg.path}: it lists no files`,
-        );
-      }),
-    );
+  defineInspectVerbs(command, run);
+  defineStoreVerbs(command, run);
 };

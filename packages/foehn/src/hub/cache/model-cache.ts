@@ -67,6 +67,11 @@ export class ModelCache {
     this.#options = options;
   }
 
+  /** The folder that is written, then those that are only read. */
+  get roots(): readonly string[] {
+    return [this.folder, ...this.#readOnly];
+  }
+
   /** True when what was learnt at `checked` (epoch seconds) need not be asked again. */
   isFresh(checked: number, key: string): boolean {
     if (this.offline || this.#asked.has(key)) return true;
@@ -146,7 +151,7 @@ export class ModelCache {
     path: string,
     expected: PackageFile | undefined,
   ): Promise<{ path: string; entry: CacheEntry; root: string } | undefined> {
-    for (const root of [this.folder, ...this.#readOnly]) {
+    for (const root of this.roots) {
       const entry = await readEntry(this.entryFile(store.id, path, root));
       if (!isPresent(entry) || entry.package !== store.id || entry.path !== path) continue;
       if (expected?.sha256 !== undefined && expected.sha256 !== entry.sha256) continue;

@@ -18,8 +18,10 @@ const refSchema = z.object({ version: z.literal(1), uri: z.string(), revision: z
  * @throws NetworkError when it is not known and cannot be asked
  */
 export async function pinnedRevision(cache: ModelCache, uri: string, ask: () => Promise<string>): Promise<string> {
-  const file = join(cache.folder, "refs", `${packageKey(uri)}.json`);
-  const known = await readRef(file, uri);
+  const name = join("refs", `${packageKey(uri)}.json`);
+  const file = join(cache.folder, name);
+  let known = await readRef(file, uri);
+  for (const root of cache.roots.slice(1)) known ??= await readRef(join(root, name), uri);
   if (known !== undefined && cache.isFresh(known.checked, uri)) return known.revision;
   if (cache.offline) {
     throw new NetworkError(`it is not known which commit ${uri} means, and Foehn is offline`, {
