@@ -10,6 +10,8 @@ export interface EnvironmentVariable {
   /** The name that py4cast reads; ours wins where both are set. */
   readonly olderName?: string;
   readonly meaning: string;
+  /** Its value is for servers only, never shown. */
+  readonly isSecret?: boolean;
 }
 
 /** All of them, in the order in which `foehn doctor` shows them. */
@@ -33,6 +35,26 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
   { name: "FOEHN_ECCODES", meaning: "file of the ecCodes library, for GRIB" },
   { name: "LIBTORCH", meaning: "folder of libtorch, when the addon is built" },
   { name: "MODEL_REGISTRY", meaning: "folder or address under which bare package names are looked up" },
+  {
+    name: "FOEHN_MODEL_CACHE",
+    meaning: "where packages of other machines are kept; over FOEHN_CACHE and the system's",
+  },
+  { name: "FOEHN_CACHE_READONLY", meaning: "caches of packages that are read and never written, such as a site's" },
+  { name: "FOEHN_HTTP_TIMEOUT", meaning: "seconds of silence after which a server is given up (default 60)" },
+  { name: "HF_TOKEN", meaning: "token of the Hugging Face Hub", isSecret: true },
+  { name: "HF_ENDPOINT", meaning: "another Hugging Face Hub, such as a mirror" },
+  { name: "NGC_CLI_API_KEY", meaning: "API key of NVIDIA's NGC, for private models", isSecret: true },
+  {
+    name: "AWS_ACCESS_KEY_ID",
+    meaning: "key of an S3 service; with AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
+    isSecret: true,
+  },
+  { name: "AWS_PROFILE", meaning: "profile of the AWS configuration files whose keys are taken" },
+  {
+    name: "AWS_ENDPOINT_URL_S3",
+    olderName: "S3_ENDPOINT",
+    meaning: "another S3 service than Amazon's; AWS_ENDPOINT_URL works too",
+  },
 ];
 
 /** A variable that is set. */
@@ -41,6 +63,8 @@ export interface EnvironmentValue {
   /** The name that gave the value: `name` or its older name. */
   readonly from: string;
   readonly value: string;
+  /** Its value must not be shown. */
+  readonly isSecret?: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -50,7 +74,7 @@ export function environmentValue(name: string, environment: Environment = proces
   const known = environmentVariables.find((v) => v.name === name);
   for (const from of [name, known?.olderName]) {
     const value = from === undefined ? undefined : environment[from];
-    if (from !== undefined && value) return { name, from, value };
+    if (from !== undefined && value) return { name, from, value, ...(known?.isSecret ? { isSecret: true } : {}) };
   }
   return undefined;
 }

@@ -230,7 +230,8 @@ async function disk(): Promise<Finding> {
 
 /** The environment variables that are set; a folder that is not there is worth a word. */
 function environment(): Finding[] {
-  return environmentValues().map(({ name, from, value }) => {
+  return environmentValues().map(({ name, from, value: actual, isSecret }) => {
+    const value = isSecret ? "is set" : actual;
     const isPath = /(_PATH|_ROOTDIR)$/.test(name);
     const ok = !isPath || name.endsWith("_ROOTDIR") || existsSync(value);
     return {

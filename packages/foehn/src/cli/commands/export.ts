@@ -14,7 +14,7 @@ interface OnnxFlags {
   readonly overwrite?: boolean;
 }
 
-const packageArgument = ["<package>", "folder, file:// address, or a name in MODEL_REGISTRY"] as const;
+const packageArgument = ["<package>", "folder, address (https, s3, hf, ngc), or a name in MODEL_REGISTRY"] as const;
 const toleranceOption = () =>
   numberOption("--tolerance <x>", "largest difference, relative to the largest value; default 1e-4", {
     min: 0,

@@ -43,7 +43,7 @@ interface Flags {
 export const define: DefineVerb = (command, run) => {
   command
     .usage("<package> --data <path> --steps <n> -o <file>")
-    .argument("<package>", "folder, file:// address, or a name in MODEL_REGISTRY")
+    .argument("<package>", "folder, address (https, s3, hf, ngc), or a name in MODEL_REGISTRY")
     .optionsGroup("Forecast:")
     .addOption(dataOption("initial conditions").makeOptionMandatory())
     .addOption(

@@ -37,7 +37,7 @@ interface Flags {
 export const define: DefineVerb = (command, run) => {
   command
     .usage("<package> --data <path> --steps <n> [options]")
-    .argument("<package>", "folder, file:// address, or a name in MODEL_REGISTRY")
+    .argument("<package>", "folder, address (https, s3, hf, ngc), or a name in MODEL_REGISTRY")
     .optionsGroup("Scores:")
     .addOption(dataOption("initial states and truth").makeOptionMandatory())
     .addOption(

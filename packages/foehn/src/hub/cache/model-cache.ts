@@ -7,6 +7,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, copyFile, link, mkdir, rename, rm, stat, symlink, utimes } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { isOffline } from "../../core/environment.js";
 import { InterruptedError, NetworkError } from "../../core/errors.js";
 import { sha256File, toStorageError } from "../../core/files.js";
 import { type Progress, silentProgress } from "../../core/progress.js";
@@ -15,7 +16,7 @@ import type { PackageFile, PackageStore } from "../stores/package-store.js";
 import { type DownloadOptions, discard, download } from "./download.js";
 import { type CacheEntry, isPresent, type MissingEntry, readEntry, writeEntry } from "./entry.js";
 import { withFileLock } from "./file-lock.js";
-import { isOffline, modelCacheFolder, readOnlyCacheFolders } from "./place.js";
+import { modelCacheFolder, readOnlyCacheFolders } from "./place.js";
 
 /** Options of a `ModelCache`. */
 export interface ModelCacheOptions {

@@ -1,5 +1,6 @@
 // Where the model cache lies. Not here: what is in it (model-cache.ts).
 
+import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { cacheDir } from "../../core/cache-dir.js";
 
@@ -7,7 +8,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Folder of the model cache: `FOEHN_MODEL_CACHE`, else `models` in `FOEHN_CACHE` or in the system's cache folder. */
 export function modelCacheFolder(environment: Environment = process.env): string {
-  return resolve(environment.FOEHN_MODEL_CACHE || cacheDir("models", { env: environment }));
+  const own = environment.FOEHN_MODEL_CACHE?.replace(/^~(?=$|[\\/])/, homedir());
+  return resolve(own || cacheDir("models", { env: environment }));
 }
 
 /** Caches that are read and never written (`FOEHN_CACHE_READONLY`, several with the system's path separator), such as a site's. */
@@ -22,9 +24,4 @@ export function readOnlyCacheFolders(environment: Environment = process.env): st
 /** Folder of unpacked archives. */
 export function unpackedFolder(root: string): string {
   return join(root, "unpacked");
-}
-
-/** True when the variable `FOEHN_OFFLINE` asks for no network: 1, true, yes or on. */
-export function isOffline(environment: Environment = process.env): boolean {
-  return /^(1|true|yes|on)$/i.test(environment.FOEHN_OFFLINE ?? "");
 }
