@@ -30,23 +30,26 @@ describe("docs/guides/first-model.md", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it.each(["README.md", "docs/guides/first-model.md", "docs/guides/forecast-steps.md", "docs/guides/observers.md"])(
-    "%s names verbs and flags that exist",
-    async (page) => {
-      const commands = commandsOf(page);
-      expect(commands.length).toBeGreaterThan(4);
-      for (const [verb, ...rest] of commands) {
-        const parts = ["plot", "dataset", "model", "runs", "package", "export"].includes(verb!)
-          ? [verb, rest[0]!]
-          : [verb!];
-        const help = await runHere(...parts, "--help");
-        expect(help.status).toBe(0);
-        for (const flag of rest.filter((word) => word.startsWith("-"))) {
-          expect(help.stdout, `${parts.join(" ")} ${flag}`).toMatch(new RegExp(`(^|[ ,])${flag}[ ,]`, "m"));
-        }
+  it.each([
+    "README.md",
+    "docs/guides/first-model.md",
+    "docs/guides/forecast-steps.md",
+    "docs/guides/observers.md",
+    "docs/guides/sources.md",
+  ])("%s names verbs and flags that exist", async (page) => {
+    const commands = commandsOf(page);
+    expect(commands.length).toBeGreaterThan(4);
+    for (const [verb, ...rest] of commands) {
+      const parts = ["plot", "dataset", "model", "runs", "package", "export"].includes(verb!)
+        ? [verb, rest[0]!]
+        : [verb!];
+      const help = await runHere(...parts, "--help");
+      expect(help.status).toBe(0);
+      for (const flag of rest.filter((word) => word.startsWith("-"))) {
+        expect(help.stdout, `${parts.join(" ")} ${flag}`).toMatch(new RegExp(`(^|[ ,])${flag}[ ,]`, "m"));
       }
-    },
-  );
+    }
+  });
 
   it.skipIf(!existsSync(data))(
     "runs from the first command to the report",

@@ -108,7 +108,13 @@ export { type ScoreOptions, type ScoreResult, scoreForecast } from "./scores/sco
 export { formatScoreTable, type ScoreTable } from "./scores/table.js";
 // Data sources
 export { arraySource } from "./sources/array-source.js";
+export type { CdsOptions } from "./sources/cds.js";
+export type { EcmwfOptions } from "./sources/ecmwf.js";
+export type { GfsOptions } from "./sources/gfs.js";
 export { openSource } from "./sources/open.js";
+export { cdsSource, ecmwfSource, gfsSource, remoteGribSource } from "./sources/operational.js";
+export type { RemoteOptions } from "./sources/remote-grib.js";
+export type { RemoteGribOptions } from "./sources/remote-grib-source.js";
 export type { Field, FieldRequest, Source, VariableInfo } from "./sources/source.js";
 export { syntheticSource } from "./sources/synthetic.js";
 // Named tensors
