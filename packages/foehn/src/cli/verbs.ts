@@ -61,7 +61,7 @@ export const verbs: readonly Verb[] = [
   {
     name: "forecast",
     group: "Forecasting",
-    summary: "roll a package out from given data, into Zarr or NetCDF",
+    summary: "roll a package out from given data, into Zarr, NetCDF or GRIB",
     load: () => import("./commands/forecast.js"),
   },
   {

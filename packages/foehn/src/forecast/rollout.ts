@@ -4,6 +4,7 @@
 
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
+import { InterruptedError } from "../core/errors.js";
 import { throwIfInterrupted } from "../core/interrupt.js";
 import { type Progress, silentProgress } from "../core/progress.js";
 import { formatDuration, formatTimeShort } from "../core/time.js";
@@ -96,10 +97,18 @@ export async function runForecast(options: RolloutOptions): Promise<(string | un
     await Promise.allSettled(underWay);
     await Promise.allSettled(outputs.map((output) => output.abort()));
     progress.finish();
-    throw error;
+    throw isInterrupt(error) && outputs.some((output) => output.units) ? resumable(error) : error;
   } finally {
     host.dispose();
   }
+}
+
+const isInterrupt = (error: unknown): error is InterruptedError => error instanceof InterruptedError;
+
+/** What an interrupted forecast leaves, for people. */
+function resumable(error: InterruptedError): InterruptedError {
+  const hint = "the forecasts that were finished are kept: the same command goes on from there";
+  return new InterruptedError(error.message, { hint, cause: error });
 }
 
 /** This process's units that some output still lacks. */
