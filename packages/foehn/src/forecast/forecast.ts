@@ -7,7 +7,8 @@ import { type Progress, silentProgress } from "../core/progress.js";
 import { formatDuration, formatTime, parseDuration, parseTime, parseTimeRange } from "../core/time.js";
 import type { DatasetInfo } from "../datasets/dataset.js";
 import type { Grid } from "../grid/grid.js";
-import { type ModelPackage, openPackage } from "../hub/model-package.js";
+import type { ModelPackage } from "../hub/model-package.js";
+import type { Package } from "../hub/package.js";
 import { type RegridSpec, regridSource, type SourceRegrid } from "../sources/regrid-source.js";
 import type { Source } from "../sources/source.js";
 import type { PrecisionName } from "../training/precision.js";
@@ -16,7 +17,9 @@ import type { Diagnostic } from "./diagnostics/diagnostic.js";
 import { openDiagnostic } from "./diagnostics/open-diagnostic.js";
 import { withDiagnostics } from "./diagnostics/with-diagnostics.js";
 import { dummyData, dummyStart, openDummy } from "./dummy/dummy-package.js";
+import type { GetModelOptions } from "./get-model.js";
 import { hasTime, historyTimes, stateReader } from "./initial-state.js";
+import { describedPackage, openModelPackage } from "./loop-package.js";
 import { type DataSpec, withData } from "./open-data.js";
 import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
 import { type FileOutputOptions, fileOutput } from "./outputs/file-output.js";
@@ -28,8 +31,10 @@ import { shardOf } from "./work-plan.js";
 
 /** What every use of a package on data takes: a forecast, a score. */
 export interface RunOptions {
-  /** An open package, or what `hub/uri.ts` understands. */
-  readonly package: ModelPackage | string;
+  /** An open package, or what `getModel` understands. */
+  readonly package: ModelPackage | Package | string;
+  /** The user vouches for code that the package brings. Default: it runs only when it lies on this machine. */
+  readonly trust?: boolean | undefined;
   /** Gives the border at every valid time, for models trained with forced borders. */
   readonly borderSource?: Source | undefined;
   /** Brings the data, and those of the border, to the model's grid. Default: they must have its points. */
@@ -100,8 +105,9 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
   const { cwd, progress = silentProgress } = options;
   // Before anything is loaded: a wrong name should not cost a minute.
   const outputs = openOutputs(options);
-  const where = cwd === undefined ? {} : { cwd };
-  const pkg = typeof options.package === "string" ? await openPackage(options.package, where) : options.package;
+  // A dummy forecast looks at what a package says of its model, and reads no weights.
+  const open = options.dummy ? describedPackage : openModelPackage;
+  const pkg = await open(options.package, modelOptions(options));
   const info = await pkg.info();
   const regrid = options.regrid && { to: info.grid, ...options.regrid };
   const forecastWith = async (source: Source, starts?: readonly number[]): Promise<ForecastResult> => {
@@ -157,6 +163,16 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
     return forecastWith(dummyData(pkg, info, starts, numberOfSteps(options.steps, info.stepSeconds)), starts);
   }
   return withData(options.source, cwd, (source) => forecastWith(source), regrid);
+}
+
+/** Options of a run as `getModel` takes them. */
+export function modelOptions({ cwd, device, precision, trust, signal, progress }: RunOptions): GetModelOptions {
+  return {
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(device === undefined ? {} : { device }),
+    ...(precision === undefined ? {} : { precision }),
+    ...{ trust, signal, progress },
+  };
 }
 
 /** Border data brought to the model's grid. */

@@ -1,11 +1,11 @@
 // A model opened on the data that it starts from: what `foehn ensemble` and `foehn lagged` need of a package, in one place.
 // Not here: which dates and members, and where the forecasts go.
 
-import { openPackage } from "../hub/model-package.js";
 import type { RegridSpec } from "../sources/regrid-source.js";
 import type { Source } from "../sources/source.js";
-import { forecastProvenance, onGridOf, outputVariables, type RunOptions } from "./forecast.js";
+import { forecastProvenance, modelOptions, onGridOf, outputVariables, type RunOptions } from "./forecast.js";
 import { type StateReader, stateReader } from "./initial-state.js";
+import { openModelPackage } from "./loop-package.js";
 import { type DataSpec, withData } from "./open-data.js";
 import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
 import type { OutputVariable } from "./outputs/output.js";
@@ -40,7 +40,7 @@ export async function withModel<T>(
   fn: (model: ModelOnData, source: Source) => Promise<T>,
 ): Promise<T> {
   const { package: given, cwd, device, precision } = options;
-  const pkg = typeof given === "string" ? await openPackage(given, cwd === undefined ? {} : { cwd }) : given;
+  const pkg = await openModelPackage(given, modelOptions(options));
   const info = await pkg.info();
   const regrid = options.regrid && { to: info.grid, ...options.regrid };
   const use = async (source: Source): Promise<T> => {

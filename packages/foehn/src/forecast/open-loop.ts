@@ -19,8 +19,17 @@ export interface OpenLoop<R = unknown> extends TimeLoop<R>, Disposable {
   readonly notes: readonly string[];
 }
 
+/** A package whose model is no network of Foehn's (loop-package.ts): it brings its loop. */
+export interface LoopPackage extends ModelPackage {
+  readonly initialFeatures: readonly FeatureInfo[];
+  openLoop(options: InferenceOptions): Promise<OpenLoop>;
+}
+
+const bringsLoop = (pkg: ModelPackage): pkg is LoopPackage => "openLoop" in pkg;
+
 /** The features whose initial fields a package's forecast needs, in the order of its loop's `inChannelNames`. */
 export function initialFeatures(pkg: ModelPackage, info: DatasetInfo): FeatureInfo[] {
+  if (bringsLoop(pkg)) return [...pkg.initialFeatures];
   if (isPersistence(pkg)) return [...info.features];
   return createStrategy(pkg.strategy, pkg.strategySettings).usesStates ? prognosticFeatures(info) : [];
 }
@@ -35,6 +44,7 @@ export async function openLoop(pkg: ModelPackage, options: InferenceOptions = {}
       hint: "append it to the forecast of another model: --diagnostic <package>",
     });
   }
+  if (bringsLoop(pkg)) return pkg.openLoop(options);
   if (!isPersistence(pkg)) return Inference.fromPackage(pkg, options);
   return new PersistenceLoop(await pkg.info());
 }

@@ -8,17 +8,18 @@ import type { DatasetInfo } from "../datasets/dataset.js";
 import {
   forecastProvenance,
   initialTimesOf,
+  modelOptions,
   numberOfSteps,
   onGridOf,
   outputVariables,
   type RunOptions,
 } from "../forecast/forecast.js";
 import { hasTime, historyTimes, stateReader } from "../forecast/initial-state.js";
+import { openModelPackage } from "../forecast/loop-package.js";
 import { type DataSpec, withData } from "../forecast/open-data.js";
 import { initialFeatures, openLoop } from "../forecast/open-loop.js";
 import { fileOutput } from "../forecast/outputs/file-output.js";
 import { runForecast } from "../forecast/rollout.js";
-import { openPackage } from "../hub/model-package.js";
 import { refuseExisting } from "../io/final-name.js";
 import type { Source } from "../sources/source.js";
 import { ScoreOutput } from "./score-output.js";
@@ -62,8 +63,7 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
   const { cwd, progress = silentProgress, overwrite = false, accConvention = "uncentred" } = options;
   if (options.output !== undefined) await refuseExisting(options.output, { overwrite, markers: [] });
   const files = options.forecastOutput === undefined ? [] : [fileOutput(options.forecastOutput, { overwrite })];
-  const where = cwd === undefined ? {} : { cwd };
-  const pkg = typeof options.package === "string" ? await openPackage(options.package, where) : options.package;
+  const pkg = await openModelPackage(options.package, modelOptions(options));
   const info = await pkg.info();
   const regrid = options.regrid && { to: info.grid, ...options.regrid };
   const scoreWith = async (source: Source): Promise<ScoreResult> => {
