@@ -3,6 +3,7 @@
 // of means. Float64 throughout. Formulas: WMO-No. 485 (verification of deterministic forecasts), area mean ⟨f⟩ = Σ w f / Σ w.
 
 import { DataError } from "../core/errors.js";
+import { type Case, type CaseMeans, caseMeans } from "./case-means.js";
 
 /** Kinds of sums kept for each variable and lead; one case adds its area mean of each. */
 const kinds = ["cases", "missing", "squared", "absolute", "difference", "ff", "oo", "fo", "cff", "coo", "cfo"] as const;
@@ -27,14 +28,6 @@ export interface Scores {
   readonly missing: number;
 }
 
-/** Fields of one case: one variable at one valid time, `(ny, nx)` each. */
-export interface Case {
-  readonly forecast: Float32Array;
-  readonly truth: Float32Array;
-  /** Without it the case adds nothing to ACC. */
-  readonly climatology?: Float32Array | undefined;
-}
-
 /** Sums for every variable and lead. */
 export class ScoreSums {
   readonly #sums: Readonly<Record<Kind, Float64Array>>;
@@ -51,53 +44,28 @@ export class ScoreSums {
    * Adds a case. Points where forecast or truth is NaN do not count.
    * @param rowWeights weight of each row, `(ny)`: see grid/geometry.ts
    */
-  add(variable: number, lead: number, { forecast, truth, climatology }: Case, rowWeights: Float64Array): void {
-    const ny = rowWeights.length;
-    const nx = truth.length / ny;
-    if (forecast.length !== truth.length || (climatology && climatology.length !== truth.length)) {
-      throw new DataError(`a forecast of ${forecast.length} points cannot be scored on a truth of ${truth.length}`);
-    }
-    let [weight, squared, absolute, difference, missing] = [0, 0, 0, 0, 0];
-    let [f1, o1, ff, oo, fo] = [0, 0, 0, 0, 0];
-    for (let i = 0; i < ny; i++) {
-      const w = rowWeights[i]!;
-      for (let n = i * nx; n < (i + 1) * nx; n++) {
-        const o = truth[n]!;
-        const e = forecast[n]! - o;
-        if (Number.isNaN(e)) {
-          missing++;
-          continue;
-        }
-        weight += w;
-        squared += w * e * e;
-        absolute += w * Math.abs(e);
-        difference += w * e;
-        if (climatology) {
-          const oa = o - climatology[n]!;
-          const fa = oa + e;
-          f1 += w * fa;
-          o1 += w * oa;
-          ff += w * fa * fa;
-          oo += w * oa * oa;
-          fo += w * fa * oa;
-        }
-      }
-    }
+  add(variable: number, lead: number, fields: Case, rowWeights: Float64Array): void {
+    this.addMeans(variable, lead, caseMeans(fields, [{ name: "", rowWeights }])[0]!);
+  }
+
+  /** Adds a case by its area means. */
+  addMeans(variable: number, lead: number, means: CaseMeans): void {
     const at = variable * this.numLeads + lead;
     const sums = this.#sums;
-    sums.missing[at]! += missing;
-    if (weight === 0) return;
+    sums.missing[at]! += means.missing;
+    if (Number.isNaN(means.mse)) return;
     sums.cases[at]! += 1;
-    sums.squared[at]! += squared / weight;
-    sums.absolute[at]! += absolute / weight;
-    sums.difference[at]! += difference / weight;
-    const [meanF, meanO] = [f1 / weight, o1 / weight];
-    sums.ff[at]! += ff / weight;
-    sums.oo[at]! += oo / weight;
-    sums.fo[at]! += fo / weight;
-    sums.cff[at]! += ff / weight - meanF * meanF;
-    sums.coo[at]! += oo / weight - meanO * meanO;
-    sums.cfo[at]! += fo / weight - meanF * meanO;
+    sums.squared[at]! += means.mse;
+    sums.absolute[at]! += means.mae;
+    sums.difference[at]! += means.bias;
+    // Anomalies from no climatology are NaN, and so is the ACC then.
+    const { xx, yy, xy, xm, ym } = means;
+    sums.ff[at]! += yy;
+    sums.oo[at]! += xx;
+    sums.fo[at]! += xy;
+    sums.cff[at]! += yy - ym * ym;
+    sums.coo[at]! += xx - xm * xm;
+    sums.cfo[at]! += xy - ym * xm;
   }
 
   /** Adds the sums of another shard. @throws DataError when it has other variables or leads */
