@@ -2,8 +2,8 @@
 // `<folder>/<shard>.csv`, which pandas reads as it is. A case is one initial time and is added as a whole; what an interrupted run left of
 // one is dropped when the file is opened again.
 
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { closeSync, createReadStream, existsSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { appendFile, open, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FormatError } from "../core/errors.js";
 import { atomicWrite, toStorageError } from "../core/files.js";
@@ -45,16 +45,20 @@ export class MetricCsv {
       mkdirSync(dirname(path), { recursive: true });
       return new MetricCsv(path, []);
     }
-    const text = readFileSync(path, "utf8");
-    // A line that was cut off has no end.
-    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-    const rows = parseMetricRows(whole, path);
-    const counts = new Map<number, number>();
-    for (const { initialTime } of rows) counts.set(initialTime, (counts.get(initialTime) ?? 0) + 1);
-    const complete = [...counts].filter(([time, count]) => count === expectedRows(time)).map(([time]) => time);
-    const kept = rows.filter(({ initialTime }) => complete.includes(initialTime)).map(line);
-    if (kept.join("") !== text) await atomicWrite(path, kept.join(""));
-    return new MetricCsv(path, complete);
+    const index = await indexMetricCsv(path);
+    const complete = [...index].filter(([time, { rows }]) => rows === expectedRows(time));
+    const kept = complete.reduce((bytes, [, { start, end }]) => bytes + end - start, 0);
+    // Also a line that was cut off is left out.
+    if (kept !== statSync(path).size) {
+      await atomicWrite(path, async (temporary) => {
+        for (const [, block] of complete) await appendFile(temporary, caseBytes({ file: path, ...block }));
+        if (complete.length === 0) await writeFile(temporary, "");
+      });
+    }
+    return new MetricCsv(
+      path,
+      complete.map(([time]) => time),
+    );
   }
 
   /** True when the case is in the file. */
@@ -63,11 +67,11 @@ export class MetricCsv {
   }
 
   /** Adds a case, and waits until it is on the disk. @throws StorageError */
-  async add(initialTime: number, rows: readonly MetricRow[]): Promise<void> {
+  async add(initialTime: number, rows: Iterable<MetricRow>): Promise<void> {
     try {
       const file = await open(this.path, "a");
       try {
-        await file.appendFile(rows.map(line).join(""));
+        await file.appendFile(Array.from(rows, line).join(""));
         await file.sync();
       } finally {
         await file.close();
@@ -79,34 +83,100 @@ export class MetricCsv {
   }
 }
 
+/** Where the lines of a case are in a file: bytes, and how many lines. */
+export interface CaseBlock {
+  readonly start: number;
+  readonly end: number;
+  readonly rows: number;
+}
+
+/**
+ * The cases of a file, read as a stream. A last line without an end does not count.
+ * @throws FormatError for a line that is none, or a case in two places; StorageError
+ */
+export async function indexMetricCsv(path: string): Promise<Map<number, CaseBlock>> {
+  const cases = new Map<number, CaseBlock>();
+  let [open, time, block] = ["", Number.NaN, { start: 0, end: 0, rows: 0 }];
+  let [at, n] = [0, 0];
+  let rest: Buffer = Buffer.alloc(0);
+  const finish = () => {
+    if (block.rows === 0) return;
+    if (cases.has(time)) {
+      throw new FormatError(`the lines of ${formatTime(time)} are in two places`, { where: `${path}:${n}` });
+    }
+    cases.set(time, block);
+  };
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+      const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+      const whole = bytes.lastIndexOf(10) + 1;
+      rest = bytes.subarray(whole);
+      for (let from = 0; from < whole; ) {
+        const to = bytes.indexOf(10, from) + 1;
+        const text = bytes.toString("latin1", from, to).trim();
+        n++;
+        const start = text.slice(0, text.indexOf(","));
+        if (text !== "" && start !== open) {
+          finish();
+          open = start;
+          time = parseMetricRow(text, path, n).initialTime;
+          block = { start: at, end: at, rows: 0 };
+        }
+        at += to - from;
+        from = to;
+        if (text !== "") block = { ...block, end: at, rows: block.rows + 1 };
+      }
+    }
+  } catch (error) {
+    throw error instanceof FormatError ? error : toStorageError(error, path);
+  }
+  finish();
+  return cases;
+}
+
+function caseBytes({ file, start, end }: { readonly file: string; readonly start: number; readonly end: number }) {
+  const bytes = Buffer.alloc(end - start);
+  const descriptor = openSync(file, "r");
+  try {
+    for (let at = 0; at < bytes.length; ) {
+      const got = readSync(descriptor, bytes, at, bytes.length - at, start + at);
+      if (got === 0) throw new FormatError("the file has become shorter since it was opened", { where: file });
+      at += got;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  return bytes;
+}
+
+/** The lines of one case, found by `indexMetricCsv`. @throws FormatError */
+export function readCase(block: { readonly file: string; readonly start: number; readonly end: number }): MetricRow[] {
+  return parseMetricRows(caseBytes(block).toString("utf8"), block.file);
+}
+
 /** The lines of a file. @throws FormatError naming the first line that is none */
 export function parseMetricRows(text: string, path: string): MetricRow[] {
   return text
     .split("\n")
     .map((row, n) => [row.trim(), n + 1] as const)
     .filter(([row]) => row !== "")
-    .map(([row, n]) => {
-      const parts = row.split(",");
-      const [time, lead, channel, metric, value] = parts;
-      if (parts.length === 5 && lead !== "" && value !== "") {
-        const numbers = [
-          Number(lead),
-          value === "nan" ? Number.NaN : Number(value!.replace(/^(-?)inf$/, "$1Infinity")),
-        ];
-        if (Number.isFinite(numbers[0]) && (value === "nan" || !Number.isNaN(numbers[1]))) {
-          return {
-            initialTime: timeOf(time!, path, n),
-            leadHours: numbers[0]!,
-            channel: channel!,
-            metric: metric!,
-            value: numbers[1]!,
-          };
-        }
-      }
-      throw new FormatError(`expected initial time, lead hours, channel, metric, value, got "${row.slice(0, 80)}"`, {
-        where: `${path}:${n}`,
-      });
-    });
+    .map(([row, n]) => parseMetricRow(row, path, n));
+}
+
+function parseMetricRow(row: string, path: string, n: number): MetricRow {
+  const parts = row.split(",");
+  const [time, lead, channel, metric, value] = parts;
+  if (parts.length === 5 && lead !== "" && value !== "") {
+    const hours = Number(lead);
+    const number = value === "nan" ? Number.NaN : Number(value!.replace(/^(-?)inf$/, "$1Infinity"));
+    if (Number.isFinite(hours) && (value === "nan" || !Number.isNaN(number))) {
+      const initialTime = timeOf(time!, path, n);
+      return { initialTime, leadHours: hours, channel: channel!, metric: metric!, value: number };
+    }
+  }
+  throw new FormatError(`expected initial time, lead hours, channel, metric, value, got "${row.slice(0, 80)}"`, {
+    where: `${path}:${n}`,
+  });
 }
 
 function timeOf(text: string, path: string, n: number): number {

@@ -1,67 +1,135 @@
-// Scores as an output of the rollout: each step is compared with the truth as it comes and only sums stay. The persistence forecast of
-// the same initial times is scored beside it. Memory: a few states of truth, whatever the number of steps and dates.
+// Scores as an output of the rollout: each step is compared with the truth as it comes, and only area means stay until the date is
+// finished; then they go into the sums, and to whoever keeps them case by case. The persistence forecast of the same initial times is
+// scored beside it. Memory: some states of truth and the dates under way, whatever the number of steps and dates. Dates are added in
+// their order, so that the sums do not depend on how many were computed at once.
 
+import { DataError } from "../core/errors.js";
 import type { StateReader } from "../forecast/initial-state.js";
-import type { ForecastHeader, ForecastOutput, ForecastStep } from "../forecast/outputs/output.js";
-import { areaWeights } from "../grid/geometry.js";
+import type { ForecastHeader, ForecastOutput, ForecastStep, OutputUnits } from "../forecast/outputs/output.js";
+import type { WorkUnit } from "../forecast/work-plan.js";
+import type { NamedRegion } from "./ensemble/regions.js";
+import { type CaseMeans, caseMeans, type ScoreArea, scoreArea } from "./case-means.js";
 import { ScoreSums } from "./sums.js";
 
 /** States of truth that are kept for the next dates, at most this many bytes. */
 const cacheBytes = 256 << 20;
 
-/** What `ScoreOutput` compares with. */
+/** Who forecast. */
+export const forecasters = ["model", "persistence"] as const;
+
+/** One of them. */
+export type Forecaster = (typeof forecasters)[number];
+
+/** What is known of one date: area means by forecaster, area, variable and lead, the first lead being one step. */
+export type DateMeans = Readonly<Record<Forecaster, readonly (readonly (readonly CaseMeans[])[])[]>>;
+
+/** What `ScoreOutput` compares with, and where. */
 export interface ScoreReferences {
   /** Gives the truth for the forecast's variables, in their order. */
   readonly truth: StateReader;
   /** By variable; those without add nothing to ACC. */
   readonly climatology: Readonly<Record<string, Float32Array>>;
+  /** Areas beside the whole grid. */
+  readonly regions?: readonly NamedRegion[] | undefined;
 }
 
-/** Collects scores from a rollout; read `model` and `persistence` after `close`. Lead 0, the initial state, is not scored. */
+/** Keeps what is known of single dates: a file, for a later call or other processes. */
+export interface DateStore {
+  has(initialTime: number): boolean;
+  add(initialTime: number, means: DateMeans): Promise<void>;
+}
+
+/** Name of the area that is the whole grid. */
+export const wholeGrid = "grid";
+
+interface DateUnderWay {
+  readonly initial: Promise<readonly Float32Array[]>;
+  readonly means: Record<Forecaster, CaseMeans[][][]>;
+}
+
+/** Collects scores from a rollout; read `sums` after `close`. Lead 0, the initial state, is not scored. */
 export class ScoreOutput implements ForecastOutput {
   readonly #references: ScoreReferences;
+  readonly #store: DateStore | undefined;
   readonly #truth = new Map<number, Promise<Float32Array[]>>();
-  readonly #initial = new Map<number, Promise<readonly Float32Array[]>>();
+  readonly #dates = new Map<number, DateUnderWay>();
   #header: ForecastHeader | undefined;
-  #weights: Float64Array = new Float64Array(0);
-  #model = new ScoreSums(0, 0);
-  #persistence = new ScoreSums(0, 0);
+  #areas: readonly ScoreArea[] = [];
+  #sums: AreaSums = [];
 
-  constructor(references: ScoreReferences) {
+  /** @param store dates that it has are not computed again; what is computed goes there */
+  constructor(references: ScoreReferences, store?: DateStore) {
     this.#references = references;
+    this.#store = store;
   }
 
-  /** Sums by variable and lead, the first lead being one step. */
+  /** Sums by area (the whole grid first) and forecaster, each by variable and lead. */
+  get sums(): AreaSums {
+    return this.#sums;
+  }
+
+  /** The model's on the whole grid. */
   get model(): ScoreSums {
-    return this.#model;
+    return this.#sums[0]!.model;
   }
 
-  /** The same for the forecast that repeats the initial state. */
-  get persistence(): ScoreSums {
-    return this.#persistence;
+  readonly units: OutputUnits = {
+    block: { dates: 1, members: 1 },
+    isFinished: async (unit) => this.#datesOf(unit).every(({ time }) => this.#store?.has(time) === true),
+    finish: async (unit) => {
+      for (const { index, time } of this.#datesOf(unit)) {
+        const { means } = this.#dates.get(index)!;
+        this.#dates.delete(index);
+        addDate(this.#sums, means);
+        if (this.#store?.has(time) === false) await this.#store.add(time, means);
+      }
+    },
+  };
+
+  #datesOf({ dates: [from, to] }: WorkUnit): { index: number; time: number }[] {
+    return this.#header!.initialTimes.slice(from, to).map((time, i) => ({ index: from + i, time }));
   }
 
   async open(header: ForecastHeader): Promise<void> {
+    if (header.hasMembers) {
+      throw new DataError(`an ensemble of ${header.members} members cannot be scored as one forecast`, {
+        hint: "score-ensemble scores ensembles",
+      });
+    }
     this.#header = header;
-    this.#weights = areaWeights(header.grid);
-    this.#model = new ScoreSums(header.variables.length, header.leadTimes.length - 1);
-    this.#persistence = new ScoreSums(header.variables.length, header.leadTimes.length - 1);
+    const regions = this.#references.regions ?? [];
+    this.#areas = [
+      scoreArea(header.grid, wholeGrid),
+      ...regions.map((region) => scoreArea(header.grid, region.name, region)),
+    ];
+    this.#sums = areaSums(
+      this.#areas.map((area) => area.name),
+      header.variables.length,
+      header.leadTimes.length - 1,
+    );
   }
 
   async write({ initialIndex, leadIndex, validTime, fields }: ForecastStep): Promise<void> {
     if (leadIndex === 0) {
-      this.#initial.delete(initialIndex - 2);
-      const kept = this.#initialFields(fields, validTime);
-      this.#initial.set(initialIndex, kept);
-      await kept;
+      const initial = this.#initialFields(fields, validTime);
+      this.#dates.set(initialIndex, { initial, means: { model: [], persistence: [] } });
+      await initial;
       return;
     }
-    const initial = await this.#initial.get(initialIndex)!;
+    const { initial, means } = this.#dates.get(initialIndex)!;
+    const persisted = await initial;
     const truth = await this.#truthAt(validTime);
     for (const [v, { name }] of this.#header!.variables.entries()) {
       const references = { truth: truth[v]!, climatology: this.#references.climatology[name] };
-      this.#model.add(v, leadIndex - 1, { forecast: fields[v]!, ...references }, this.#weights);
-      this.#persistence.add(v, leadIndex - 1, { forecast: initial[v]!, ...references }, this.#weights);
+      for (const [who, field] of [
+        ["model", fields[v]!],
+        ["persistence", persisted[v]!],
+      ] as const) {
+        for (const [a, one] of caseMeans({ forecast: field, ...references }, this.#areas).entries()) {
+          const byVariable = (means[who][a] ??= []);
+          (byVariable[v] ??= [])[leadIndex - 1] = one;
+        }
+      }
     }
   }
 
@@ -91,10 +159,33 @@ export class ScoreOutput implements ForecastOutput {
 
   async close(): Promise<undefined> {
     this.#truth.clear();
-    this.#initial.clear();
+    this.#dates.clear();
   }
 
   async abort(): Promise<void> {
     await this.close();
+  }
+}
+
+/** Sums of each area, the whole grid first. */
+export type AreaSums = readonly ({ readonly area: string } & Readonly<Record<Forecaster, ScoreSums>>)[];
+
+/** Empty sums. */
+export function areaSums(areas: readonly string[], numVariables: number, numLeads: number): AreaSums {
+  return areas.map((area) => ({
+    area,
+    model: new ScoreSums(numVariables, numLeads),
+    persistence: new ScoreSums(numVariables, numLeads),
+  }));
+}
+
+/** Adds a date. The result depends on the order of dates in its last bits only; add them in their order. */
+export function addDate(sums: AreaSums, means: DateMeans): void {
+  for (const [a, area] of sums.entries()) {
+    for (const who of forecasters) {
+      for (const [v, leads] of means[who][a]!.entries()) {
+        for (const [lead, one] of leads.entries()) area[who].addMeans(v, lead, one);
+      }
+    }
   }
 }

@@ -1,6 +1,7 @@
 // `foehn score` as a function: forecasts of a package from many initial times, verified against data while they run.
 // Not here: the formulas (sums.ts) and their figures (plots/).
 
+import { resolve } from "node:path";
 import { DataError, UsageError } from "../core/errors.js";
 import { silentProgress } from "../core/progress.js";
 import { formatDuration, formatTime } from "../core/time.js";
@@ -22,9 +23,12 @@ import { fileOutput } from "../forecast/outputs/file-output.js";
 import { runForecast } from "../forecast/rollout.js";
 import { refuseExisting } from "../io/final-name.js";
 import type { Source } from "../sources/source.js";
-import { ScoreOutput } from "./score-output.js";
-import { writeScoresFile } from "./scores-file.js";
-import { type AccConvention, metricSet, type ScoreTable } from "./table.js";
+import { readClimatology } from "./climatology.js";
+import type { NamedRegion } from "./ensemble/regions.js";
+import { ScoreOutput, wholeGrid } from "./score-output.js";
+import { type MergedScores, mergeScoreFolders, openScoreShard, type ScoresConfig } from "./score-shards.js";
+import { type ScoreFormat, scoreFormatOf, writeScoresFile } from "./scores-file.js";
+import { type AccConvention, type ScoreTable, scoreTable } from "./table.js";
 
 /** What to score. */
 export interface ScoreOptions extends RunOptions {
@@ -34,19 +38,34 @@ export interface ScoreOptions extends RunOptions {
   readonly steps: number | string;
   /** Initial times: `a/to/b/by/6h`, or epoch seconds. Default: see `defaultDates`. */
   readonly dates?: string | readonly number[] | undefined;
-  /** scores.nc; nothing is written when left out. */
+  /**
+   * scores.nc, .zarr or .json; or a folder (a name without an ending) for CSV, one line per date, lead, variable and metric, which
+   * several processes can fill and go on with. Nothing is written when left out.
+   */
   readonly output?: string | undefined;
+  /** The form, where the name does not say it. */
+  readonly format?: ScoreFormat | undefined;
   /** Writes the forecasts too, in the same pass: a name ending in .zarr or .nc. */
   readonly forecastOutput?: string | undefined;
   readonly overwrite?: boolean;
   /** Which ACC the table shows; the file has both. Default `uncentred`. */
   readonly accConvention?: AccConvention | undefined;
+  /** Time-mean fields for the anomalies: see climatology.ts. Default: the package's, of the training period. */
+  readonly climatology?: string | undefined;
+  /** Areas to score beside the whole grid. */
+  readonly regions?: readonly NamedRegion[] | undefined;
+  /** This process does part `shard` (from 0) of `nShards` of the dates; needs a folder of CSV. */
+  readonly shard?: number | undefined;
+  readonly nShards?: number | undefined;
+  /** Forecasts that the model computes at once. Default 1. It does not change the scores. */
+  readonly batchSize?: number | undefined;
 }
 
 /** What came out. */
 export interface ScoreResult {
+  /** For a folder of CSV of all dates that it has, other processes' too. */
   readonly table: ScoreTable;
-  /** Initial times, epoch seconds. */
+  /** Initial times in the table, epoch seconds. */
   readonly initialTimes: readonly number[];
   /** Absolute paths of what was written. */
   readonly path: string | undefined;
@@ -60,8 +79,16 @@ export interface ScoreResult {
  */
 export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult> {
   const began = performance.now();
-  const { cwd, progress = silentProgress, overwrite = false, accConvention = "uncentred" } = options;
-  if (options.output !== undefined) await refuseExisting(options.output, { overwrite, markers: [] });
+  const { cwd, output, progress = silentProgress, overwrite = false, accConvention = "uncentred" } = options;
+  const format = output === undefined ? undefined : (options.format ?? scoreFormatOf(output));
+  if (format !== "csv" && (options.nShards ?? 1) > 1) {
+    throw new UsageError("scores in shards go to a folder, where they are merged afterwards", {
+      hint: "give -o a name without an ending, or --format csv; then foehn score merge FOLDER -o scores.nc",
+    });
+  }
+  if (output !== undefined && format !== "csv") {
+    await refuseExisting(output, { overwrite, markers: format === "zarr" ? ["zarr.json", ".zgroup"] : [] });
+  }
   const files = options.forecastOutput === undefined ? [] : [fileOutput(options.forecastOutput, { overwrite })];
   const pkg = await openModelPackage(options.package, modelOptions(options));
   const info = await pkg.info();
@@ -82,7 +109,10 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
     }
     const reader = stateReader(source, initialFeatures(pkg, info), info.grid);
     const truth = stateReader(source, info.features, info.grid);
-    const scores = new ScoreOutput({ truth, climatology: await pkg.climatology() });
+    const climatology =
+      options.climatology === undefined
+        ? await pkg.climatology()
+        : await readClimatology(options.climatology, info.features, info.grid, options);
     using loop = await openLoop(pkg, {
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.precision === undefined ? {} : { precision: options.precision }),
@@ -92,7 +122,26 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
     loop.requireData?.(initialTimes, steps);
     for (const note of loop.notes) progress.note(note);
     const variables = outputVariables(info);
-    const provenance = forecastProvenance(pkg, source, loop, { ...options, history: options.history ?? "foehn score" });
+    const leadHours = Array.from({ length: steps }, (_, i) => ((i + 1) * info.stepSeconds) / 3600);
+    const provenance = {
+      ...forecastProvenance(pkg, source, loop, { ...options, history: options.history ?? "foehn score" }),
+      ...(options.climatology === undefined ? {} : { climatology: options.climatology }),
+    };
+    const regions = options.regions ?? [];
+    const config: ScoresConfig = {
+      kind: "foehn scores",
+      model: pkg.name,
+      model_version: pkg.manifest.version,
+      variables: variables.map(({ name, units, longName }) => ({ name, units, long_name: longName })),
+      lead_hours: leadHours,
+      areas: [wholeGrid, ...regions.map((region) => region.name)],
+      climatology: variables.map(({ name }) => name).filter((name) => climatology[name] !== undefined),
+      provenance,
+    };
+    const folder = output !== undefined && format === "csv" ? resolve(output) : undefined;
+    const store =
+      folder === undefined ? undefined : await openScoreShard(folder, options.shard ?? 0, config, { overwrite });
+    const scores = new ScoreOutput({ truth, climatology, regions }, store);
     const [, forecastPath] = await runForecast({
       loop,
       reader,
@@ -100,35 +149,92 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
       steps,
       variables,
       outputs: [scores, ...files],
+      batchSize: options.batchSize,
+      shard: options.shard,
+      nShards: options.nShards,
       provenance,
       signal: options.signal,
       progress,
     });
-    const leadHours = Array.from({ length: steps }, (_, i) => ((i + 1) * info.stepSeconds) / 3600);
-    const table = makeTable(scores, info, leadHours, initialTimes, accConvention);
+    const shared = { forecastPath, seconds: (performance.now() - began) / 1000 };
+    if (folder !== undefined) {
+      const merged = await mergeScoreFolders([folder], { allowNone: true });
+      return { table: tableOf(merged, accConvention), initialTimes: merged.initialTimes, path: folder, ...shared };
+    }
+    const table = scoreTable(scores.sums, {
+      variables,
+      leadHours,
+      initialTimes,
+      accConvention,
+      climatology: options.climatology,
+    });
+    const contents = { variables, leadHours, sums: scores.sums, table, attributes: fileAttributes(config, table) };
     const path =
-      options.output === undefined
+      output === undefined || format === undefined || format === "csv"
         ? undefined
-        : await writeScoresFile(
-            options.output,
-            {
-              variables,
-              leadHours,
-              model: scores.model,
-              persistence: scores.persistence,
-              attributes: {
-                ...provenance,
-                title: `Scores of ${pkg.name}`,
-                n_dates: initialTimes.length,
-                first_date: table.first_date,
-                last_date: table.last_date,
-              },
-            },
-            { overwrite },
-          );
-    return { table, initialTimes, path, forecastPath, seconds: (performance.now() - began) / 1000 };
+        : await writeScoresFile(output, contents, { overwrite, format });
+    return { table, initialTimes, path, ...shared };
   };
   return withData(options.source, cwd, scoreWith, regrid);
+}
+
+function fileAttributes(config: ScoresConfig, table: ScoreTable): Record<string, string | number> {
+  return {
+    ...config.provenance,
+    title: `Scores of ${config.model}`,
+    n_dates: table.n_dates,
+    first_date: table.first_date,
+    last_date: table.last_date,
+  };
+}
+
+function tableOf({ config, sums, initialTimes }: MergedScores, accConvention: AccConvention): ScoreTable {
+  return scoreTable(sums, {
+    variables: config.variables,
+    leadHours: config.lead_hours,
+    initialTimes,
+    accConvention,
+    climatology: config.provenance.climatology,
+  });
+}
+
+/** What to merge. */
+export interface MergeScoresOptions {
+  /** Folders of CSV that `scoreForecast` has filled. */
+  readonly folders: readonly string[];
+  /** scores.nc, .zarr or .json; nothing is written when left out. */
+  readonly output?: string | undefined;
+  readonly format?: Exclude<ScoreFormat, "csv"> | undefined;
+  readonly overwrite?: boolean;
+  readonly accConvention?: AccConvention | undefined;
+}
+
+/**
+ * One result of folders of scores: `foehn score merge`. The same to the bit however the dates were divided among processes.
+ * @throws DataError when the folders are of different scores or hold no complete date; FormatError, UsageError, StorageError
+ */
+export async function mergeScores(options: MergeScoresOptions): Promise<{
+  readonly table: ScoreTable;
+  readonly initialTimes: readonly number[];
+  /** Dates that a process has begun and not finished, left out. */
+  readonly incomplete: readonly number[];
+  readonly path: string | undefined;
+}> {
+  const { output, overwrite = false, accConvention = "uncentred" } = options;
+  const format = output === undefined ? undefined : (options.format ?? scoreFormatOf(output));
+  if (format === "csv") {
+    throw new UsageError("a merged result is one file", { hint: "end its name in .nc, .zarr or .json" });
+  }
+  if (output !== undefined) {
+    await refuseExisting(output, { overwrite, markers: format === "zarr" ? ["zarr.json", ".zgroup"] : [] });
+  }
+  const merged = await mergeScoreFolders(options.folders);
+  const { config, sums, initialTimes, incomplete } = merged;
+  const table = tableOf(merged, accConvention);
+  const variables = config.variables.map(({ name, units, long_name }) => ({ name, units, longName: long_name }));
+  const contents = { variables, leadHours: config.lead_hours, sums, table, attributes: fileAttributes(config, table) };
+  const path = output && format && (await writeScoresFile(output, contents, { overwrite, format }));
+  return { table, initialTimes, incomplete, path: path || undefined };
 }
 
 // Before the first forecast: the truth of the last date should not turn out to be missing after an hour.
@@ -150,30 +256,6 @@ function requireTruth(source: Source, initialTimes: readonly number[], steps: nu
       );
     }
   }
-}
-
-function makeTable(
-  scores: ScoreOutput,
-  info: DatasetInfo,
-  leadHours: readonly number[],
-  initialTimes: readonly number[],
-  convention: AccConvention,
-): ScoreTable {
-  const names = info.features.map((feature) => feature.name);
-  let missing = 0;
-  for (const v of names.keys()) for (const lead of leadHours.keys()) missing += scores.model.scores(v, lead).missing;
-  return {
-    variables: names,
-    lead_hours: leadHours,
-    n_dates: initialTimes.length,
-    first_date: formatTime(initialTimes[0]!),
-    last_date: formatTime(initialTimes.at(-1)!),
-    acc_convention: convention,
-    units: Object.fromEntries(info.features.map((feature) => [feature.name, feature.units])),
-    n_missing: missing,
-    model: metricSet(scores.model, names, convention),
-    persistence: metricSet(scores.persistence, names, convention),
-  };
 }
 
 /** Whether a forecast uses or predicts a time that the model was trained or selected on. */

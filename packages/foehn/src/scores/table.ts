@@ -1,5 +1,6 @@
 // The result of scoring: what `foehn score --json` prints and the figures draw, and the same as text for people.
 
+import { formatTime } from "../core/time.js";
 import type { ScoreSums, Scores } from "./sums.js";
 
 /** Metric → variable → one value per lead. NaN (null in JSON) where there is none. */
@@ -23,11 +24,56 @@ export interface ScoreTable {
   readonly first_date: string;
   readonly last_date: string;
   readonly acc_convention: AccConvention;
+  /** What anomalies are taken from, where it is not the training climatology of the package. */
+  readonly climatology?: string | undefined;
   readonly units: Readonly<Record<string, string>>;
   /** Points without truth, left out, over all variables, leads and dates. */
   readonly n_missing: number;
   readonly model: MetricSet;
   readonly persistence: MetricSet;
+  /** The same for each region that was asked for. */
+  readonly regions?: Readonly<Record<string, { readonly model: MetricSet; readonly persistence: MetricSet }>>;
+}
+
+/** What a table says beside its numbers. */
+export interface TableOf {
+  readonly variables: readonly { readonly name: string; readonly units: string }[];
+  readonly leadHours: readonly number[];
+  /** Epoch seconds, ascending. */
+  readonly initialTimes: readonly number[];
+  readonly accConvention: AccConvention;
+  readonly climatology?: string | undefined;
+}
+
+/** The table of sums, the whole grid's first. */
+export function scoreTable(
+  [whole, ...regions]: readonly {
+    readonly area: string;
+    readonly model: ScoreSums;
+    readonly persistence: ScoreSums;
+  }[],
+  { variables, leadHours, initialTimes, accConvention, climatology }: TableOf,
+): ScoreTable {
+  const names = variables.map((variable) => variable.name);
+  const sets = (sums: { readonly model: ScoreSums; readonly persistence: ScoreSums }) => ({
+    model: metricSet(sums.model, names, accConvention),
+    persistence: metricSet(sums.persistence, names, accConvention),
+  });
+  let missing = 0;
+  for (const v of names.keys()) for (const lead of leadHours.keys()) missing += whole!.model.scores(v, lead).missing;
+  return {
+    variables: names,
+    lead_hours: leadHours,
+    n_dates: initialTimes.length,
+    first_date: initialTimes.length > 0 ? formatTime(initialTimes[0]!) : "",
+    last_date: initialTimes.length > 0 ? formatTime(initialTimes.at(-1)!) : "",
+    acc_convention: accConvention,
+    ...(climatology === undefined ? {} : { climatology }),
+    units: Object.fromEntries(variables.map(({ name, units }) => [name, units])),
+    n_missing: missing,
+    ...sets(whole!),
+    ...(regions.length === 0 ? {} : { regions: Object.fromEntries(regions.map((sums) => [sums.area, sets(sums)])) }),
+  };
 }
 
 /** The table of one forecaster from its sums. */
@@ -48,8 +94,20 @@ export function metricSet(sums: ScoreSums, variables: readonly string[], convent
  * @param maxLeads at most this many leads per variable, evenly chosen with the first and the last
  */
 export function formatScoreTable(table: ScoreTable, options: { readonly maxLeads?: number } = {}): string {
-  const rows: string[][] = [["variable", "lead", "RMSE", "persistence", "gain", "MAE", "bias", "ACC", "persistence"]];
   const leads = chooseLeads(table.lead_hours.length, options.maxLeads ?? 12);
+  const lines = formatRows(table, leads);
+  const dates = `${table.n_dates} initial time${table.n_dates === 1 ? "" : "s"}, ${table.first_date} to ${table.last_date}`;
+  for (const [region, sets] of Object.entries(table.regions ?? {})) {
+    const { regions: _, ...rest } = table;
+    lines.push("", `${region}:`, ...formatRows({ ...rest, ...sets }, leads));
+  }
+  lines.push(`${dates}; ACC ${table.acc_convention}, against ${table.climatology ?? "the training climatology"}`);
+  if (table.n_missing > 0) lines.push(`${table.n_missing} points without truth were left out`);
+  return lines.join("\n");
+}
+
+function formatRows(table: ScoreTable, leads: readonly number[]): string[] {
+  const rows: string[][] = [["variable", "lead", "RMSE", "persistence", "gain", "MAE", "bias", "ACC", "persistence"]];
   for (const name of table.variables) {
     const units = table.units[name];
     for (const [row, lead] of leads.entries()) {
@@ -77,10 +135,7 @@ export function formatScoreTable(table: ScoreTable, options: { readonly maxLeads
       .trimEnd(),
   );
   lines.splice(1, 0, widths.map((width) => "─".repeat(width)).join("  "));
-  const dates = `${table.n_dates} initial time${table.n_dates === 1 ? "" : "s"}, ${table.first_date} to ${table.last_date}`;
-  lines.push(`${dates}; ACC ${table.acc_convention}, against the training climatology`);
-  if (table.n_missing > 0) lines.push(`${table.n_missing} points without truth were left out`);
-  return lines.join("\n");
+  return lines;
 }
 
 function chooseLeads(count: number, most: number): number[] {
