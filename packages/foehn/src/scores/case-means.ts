@@ -56,11 +56,11 @@ export function caseMeans(fields: Case, areas: readonly ScoreArea[]): CaseMeans[
   if (forecast.length !== truth.length || (climatology && climatology.length !== truth.length)) {
     throw new DataError(`a forecast of ${forecast.length} points cannot be scored on a truth of ${truth.length}`);
   }
-  let whole: Float64Array | undefined;
+  const withAllColumns = areas.find((area) => area.columns === undefined);
+  const whole = withAllColumns && wholeRows(fields, withAllColumns.rowWeights.length);
   return areas.map(({ rowWeights, columns }) => {
-    const ny = rowWeights.length;
-    const count = columns?.length ?? truth.length / ny;
-    const sums = columns ? partialRows(fields, rowWeights, columns) : (whole ??= wholeRows(fields, ny));
+    const count = columns?.length ?? truth.length / rowWeights.length;
+    const sums = columns ? partialRows(fields, rowWeights, columns) : whole!;
     return weighted(sums, rowWeights, count, climatology !== undefined);
   });
 }

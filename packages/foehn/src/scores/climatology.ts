@@ -75,10 +75,13 @@ function fromNpy(path: string, variables: readonly WantedVariable[], grid: Grid)
   const [channels = 0, rows = 0, columns = 0] = shape.slice(-3);
   const leading = shape.slice(0, -3);
   if (shape.length < 3 || leading.some((size) => size !== 1) || channels !== variables.length) {
-    throw new DataError(`the climatology has the shape (${shape.join(", ")}), the model ${variables.length} variables`, {
-      where: path,
-      hint: "expected (1, channels, lat, lon) or (channels, lat, lon), in the order of the model's variables",
-    });
+    throw new DataError(
+      `the climatology has the shape (${shape.join(", ")}), the model ${variables.length} variables`,
+      {
+        where: path,
+        hint: "expected (1, channels, lat, lon) or (channels, lat, lon), in the order of the model's variables",
+      },
+    );
   }
   // ERA5's files have the south pole that many models drop; as in earth2mip it is the last row.
   const extra = rows === ny + 1 && columns === nx;

@@ -7,8 +7,8 @@ import { DataError } from "../core/errors.js";
 import type { StateReader } from "../forecast/initial-state.js";
 import type { ForecastHeader, ForecastOutput, ForecastStep, OutputUnits } from "../forecast/outputs/output.js";
 import type { WorkUnit } from "../forecast/work-plan.js";
-import type { NamedRegion } from "./ensemble/regions.js";
 import { type CaseMeans, caseMeans, type ScoreArea, scoreArea } from "./case-means.js";
+import type { NamedRegion } from "./ensemble/regions.js";
 import { ScoreSums } from "./sums.js";
 
 /** States of truth that are kept for the next dates, at most this many bytes. */
@@ -112,7 +112,8 @@ export class ScoreOutput implements ForecastOutput {
   async write({ initialIndex, leadIndex, validTime, fields }: ForecastStep): Promise<void> {
     if (leadIndex === 0) {
       const initial = this.#initialFields(fields, validTime);
-      this.#dates.set(initialIndex, { initial, means: { model: [], persistence: [] } });
+      const table = (): CaseMeans[][][] => this.#areas.map(() => this.#header!.variables.map(() => []));
+      this.#dates.set(initialIndex, { initial, means: { model: table(), persistence: table() } });
       await initial;
       return;
     }
@@ -126,8 +127,7 @@ export class ScoreOutput implements ForecastOutput {
         ["persistence", persisted[v]!],
       ] as const) {
         for (const [a, one] of caseMeans({ forecast: field, ...references }, this.#areas).entries()) {
-          const byVariable = (means[who][a] ??= []);
-          (byVariable[v] ??= [])[leadIndex - 1] = one;
+          means[who][a]![v]![leadIndex - 1] = one;
         }
       }
     }

@@ -10,7 +10,7 @@ import { DataError, FormatError, UsageError } from "../core/errors.js";
 import { atomicWrite, toStorageError } from "../core/files.js";
 import { anomalyFields, type CaseMeans, caseFields } from "./case-means.js";
 import { indexMetricCsv, MetricCsv, type MetricRow, readCase, shardCsv } from "./metric-csv.js";
-import { addDate, type AreaSums, areaSums, type DateMeans, type DateStore, forecasters } from "./score-output.js";
+import { type AreaSums, addDate, areaSums, type DateMeans, type DateStore, forecasters } from "./score-output.js";
 
 const configSchema = z.strictObject({
   kind: z.literal("foehn scores"),

@@ -84,7 +84,10 @@ async function writeArrays(
     // Zarr readers do not agree on texts: numbers with their meanings, as CF has it.
     const numbers = Int32Array.from(values, (_, i) => i);
     const attributes = { long_name: longName, flag_values: [...numbers], flag_meanings: values.join(" ") };
-    await writer.writeArray({ name, dimensions: [name], shape: [values.length], dataType: "int32", attributes }, numbers);
+    await writer.writeArray(
+      { name, dimensions: [name], shape: [values.length], dataType: "int32", attributes },
+      numbers,
+    );
   };
   if (sums.length > 1) {
     await names(

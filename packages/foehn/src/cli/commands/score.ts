@@ -1,6 +1,12 @@
-// foehn score: forecasts of a package from many dates, verified against data. The work is scores/score.ts.
+// foehn score: forecasts of a package from many dates, verified against data; foehn score merge: shards to one result. The work is
+// scores/score.ts.
 
+import { Option } from "commander";
+import { UsageError } from "../../core/errors.js";
 import { withInterrupt } from "../../core/interrupt.js";
+import { formatTime, parseDuration } from "../../core/time.js";
+import { type NamedRegion, regionByName } from "../../scores/ensemble/regions.js";
+import type { ScoreFormat } from "../../scores/scores-file.js";
 import { commandLine } from "../command-line.js";
 import { withOptionalData } from "../data.js";
 import {
@@ -8,8 +14,10 @@ import {
   choiceOption,
   dataOption,
   deviceOption,
+  integerOption,
   overwriteOption,
   regridOption,
+  shardOptions,
   stepsOption,
   threadsOption,
   timeOption,
@@ -18,28 +26,40 @@ import {
 import type { DefineVerb } from "../verb.js";
 
 interface Flags {
-  readonly data: readonly string[];
+  readonly data?: readonly string[];
   readonly start?: number;
   readonly dates?: readonly number[];
-  readonly steps: number | string;
+  readonly startTime?: number;
+  readonly endTime?: number;
+  readonly timeStep?: number;
+  readonly steps?: number | string;
   readonly output?: string;
+  readonly format?: ScoreFormat;
+  readonly shard?: number;
+  readonly nShards?: number;
+  readonly batchSize?: number;
   readonly forecastOutput?: string;
   readonly overwrite?: boolean;
   readonly borderData?: readonly string[];
   readonly regrid?: { readonly method: string };
   readonly acc?: "uncentred" | "centred";
+  readonly climatology?: string;
+  readonly region?: readonly NamedRegion[];
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
 }
 
-/** foehn score */
+const accOption = () =>
+  choiceOption("--acc <convention>", "anomalies of the ACC; default uncentred", ["uncentred", "centred"]);
+
+/** foehn score | foehn score merge */
 export const define: DefineVerb = (command, run) => {
   command
-    .usage("<package> --data <path> --steps <n> [options]")
+    .usage("<package> --data <path> --steps <n> [options] | merge <folder>… [-o scores.nc]")
     .argument("<package>", "folder, address (https, s3, hf, ngc), or a name in MODEL_REGISTRY")
     .optionsGroup("Scores:")
-    .addOption(dataOption("initial states and truth").makeOptionMandatory())
+    .addOption(dataOption("initial states and truth"))
     .addOption(
       timesOption(
         "--dates <times>",
@@ -47,15 +67,24 @@ export const define: DefineVerb = (command, run) => {
       ),
     )
     .addOption(timeOption("--start <time>", "one initial time").conflicts("dates"))
-    .addOption(stepsOption("-n, --steps <n>", "number of steps, or a lead time such as 2d").makeOptionMandatory())
-    .option("-o, --output <file>", "NetCDF file for the scores (scores.nc)")
+    .addOption(timeOption("--start-time <time>", "first initial time, with --end-time").conflicts(["dates", "start"]))
+    .addOption(timeOption("--end-time <time>", "last initial time, included"))
+    .addOption(timeStepOption())
+    .addOption(stepsOption("-n, --steps <n>", "number of steps, or a lead time such as 2d"))
+    .option("-o, --output <file>", "scores.nc, .zarr or .json; or a folder for CSV, which is gone on with")
+    .addOption(choiceOption("--format <name>", "where the name does not say it", ["nc", "zarr", "json", "csv"]));
+  for (const option of shardOptions()) command.addOption(option);
+  command
     .option("--forecast-output <file>", "write the forecasts too, in the same pass: .zarr or .nc")
-    .addOption(choiceOption("--acc <convention>", "anomalies of the ACC; default uncentred", ["uncentred", "centred"]))
+    .addOption(accOption())
+    .option("--climatology <file>", "time means for the anomalies: .npy, NetCDF or Zarr (default: the package's)")
+    .addOption(regionOption())
     .addOption(borderDataOption())
     .addOption(regridOption())
     .addOption(overwriteOption());
   command
     .optionsGroup("Machine:")
+    .addOption(integerOption("--batch-size <n>", "forecasts computed at once; default 1", { min: 1 }))
     .addOption(deviceOption())
     .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
     .addOption(threadsOption())
@@ -65,6 +94,8 @@ export const define: DefineVerb = (command, run) => {
 Examples:
   foehn score my-model --data era5.grib -n 12 -o scores.nc
   foehn score my-model --data era5.grib --dates 2019-03-25/to/2019-03-29/by/6h -n 12h --json > scores.json
+  foehn score my-model --data era5.zarr --start-time 2018-01-01 --end-time 2018-12-01 -n 56 -o scores/ --shard 0 --n-shards 4
+  foehn score merge scores/ -o scores.nc
 
 Prints RMSE, MAE, bias and ACC by variable and lead, beside persistence. With --json: { variables, lead_hours,
 model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per variable with one value per lead.
@@ -72,6 +103,11 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
     )
     .action(
       run(async (console, flags: Flags, name: string) => {
+        // Not commander's own check: `merge` below needs neither.
+        const { data, steps } = flags;
+        if (data === undefined) throw required("-d, --data <path>");
+        if (steps === undefined) throw required("-n, --steps <n>");
+        const dates = datesOf(flags);
         (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const [{ scoreForecast }, { formatScoreTable }] = await Promise.all([
           import("../../scores/score.js"),
@@ -81,13 +117,19 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
           withOptionalData(flags.borderData, (borderSource) =>
             scoreForecast({
               package: name,
-              source: flags.data.length === 1 ? flags.data[0]! : flags.data,
-              dates: flags.start === undefined ? flags.dates : [flags.start],
-              steps: flags.steps,
+              source: data.length === 1 ? data[0]! : data,
+              dates,
+              steps,
               output: flags.output,
+              format: flags.format,
+              shard: flags.shard,
+              nShards: flags.nShards,
+              batchSize: flags.batchSize,
               forecastOutput: flags.forecastOutput,
               overwrite: flags.overwrite === true,
               accConvention: flags.acc,
+              climatology: flags.climatology,
+              regions: flags.region,
               device: flags.device,
               precision: flags.precision,
               history: commandLine(),
@@ -112,4 +154,86 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
         );
       }),
     );
+  command
+    .command("merge")
+    .description("Add up folders of CSV scores: one result, the same however many processes made them.")
+    .argument("<folders...>", "folders that `foehn score … -o FOLDER` has filled")
+    .option("-o, --output <file>", "scores.nc, .zarr or .json")
+    .addOption(choiceOption("--format <name>", "where the name does not say it", ["nc", "zarr", "json"]))
+    .addOption(accOption())
+    .addOption(overwriteOption())
+    .action(
+      run(async (console, flags: Pick<Flags, "output" | "overwrite" | "acc"> & MergeFlags, folders: string[]) => {
+        const [{ mergeScores }, { formatScoreTable }] = await Promise.all([
+          import("../../scores/score.js"),
+          import("../../scores/table.js"),
+        ]);
+        const { table, incomplete, path } = await mergeScores({
+          folders,
+          output: flags.output,
+          format: flags.format,
+          overwrite: flags.overwrite === true,
+          accConvention: flags.acc,
+        });
+        const lines = [
+          formatScoreTable(table),
+          ...(incomplete.length > 0 ? [`left out, not complete: ${incomplete.map(formatTime).join(", ")}`] : []),
+          ...(path === undefined ? [] : ["", `wrote ${path}`]),
+        ];
+        console.result({ ...table, path: path ?? null, incomplete: incomplete.map(formatTime) }, lines.join("\n"));
+      }),
+    );
 };
+
+interface MergeFlags {
+  readonly format?: Exclude<ScoreFormat, "csv">;
+}
+
+const required = (flags: string) => new UsageError(`required option '${flags}' not specified`);
+
+/** Dates in the spelling of `inference_medium_range`, or in ours. */
+function datesOf({ start, dates, startTime, endTime, timeStep }: Flags): readonly number[] | undefined {
+  if (start !== undefined) return [start];
+  if (startTime === undefined && endTime === undefined) {
+    if (timeStep !== undefined) throw new UsageError("--time-step needs --start-time and --end-time");
+    return dates;
+  }
+  if (startTime === undefined || endTime === undefined) {
+    throw new UsageError(`--${startTime === undefined ? "end" : "start"}-time alone is no period`, {
+      hint: "give both --start-time and --end-time, or --dates a/to/b/by/12h",
+    });
+  }
+  const step = timeStep ?? 12 * 3600;
+  if (startTime > endTime || step <= 0) throw new UsageError("--start-time must not be after --end-time");
+  return Array.from({ length: Math.floor((endTime - startTime) / step) + 1 }, (_, i) => startTime + i * step);
+}
+
+/** A bare number is of hours, as there. */
+function timeStepOption(): Option {
+  return new Option("--time-step <hours>", "between initial times: hours, or 6h, 1d; default 12").argParser((text) => {
+    try {
+      const seconds = parseDuration(/^\d+$/.test(text) ? `${text}h` : text);
+      if (seconds > 0) return seconds;
+    } catch {
+      // said below
+    }
+    throw new UsageError(`--time-step: expected hours or a duration such as 6h, got "${text}"`);
+  });
+}
+
+/** `--region tropics`, or `--region alps=44,48,5,16`: south, north, west, east. */
+function regionOption(): Option {
+  return new Option(
+    "--region <area>",
+    "score an area too: tropics, northern_hemisphere, …, or name=south,north,west,east; may be repeated",
+  ).argParser((text: string, before: readonly NamedRegion[] = []): readonly NamedRegion[] => {
+    const [name = "", box] = text.split("=");
+    if (box === undefined) return [...before, regionByName(name)];
+    const edges = box.split(",").map((edge) => (edge.trim() === "" ? Number.NaN : Number(edge)));
+    const [south, north, west, east] = edges;
+    if (!/^[\w.-]+$/.test(name) || edges.length !== 4 || !edges.every(Number.isFinite) || !(south! <= north!)) {
+      throw new UsageError(`--region: expected name=south,north,west,east in degrees, got "${text}"`);
+    }
+    return [...before, { name, south: south!, north: north!, west: west!, east: east! }];
+  });
+}
