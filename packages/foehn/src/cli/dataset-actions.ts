@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { DataError, UsageError } from "../core/errors.js";
 import { withInterrupt } from "../core/interrupt.js";
 import { formatDuration, formatTime, formatTimeShort } from "../core/time.js";
+import type { convertFormats } from "../datasets/convert.js";
 import type { DatasetOptions, DatasetSplits, FeatureStats } from "../datasets/dataset.js";
 import { type Console, table } from "./io.js";
 import { choiceOption, integerOption } from "./options.js";
@@ -295,7 +296,7 @@ export async function convertDataset(
   console: Console,
   name: string,
   output: string,
-  flags: DatasetFlags & { readonly half?: boolean },
+  flags: DatasetFlags & { readonly half?: boolean; readonly format?: (typeof convertFormats)[number] },
 ): Promise<void> {
   const { convertFields } = await import("../datasets/convert.js");
   await withSplits(
@@ -337,7 +338,7 @@ export async function convertDataset(
           },
         },
         output,
-        { half: flags.half, progress: console.progress(), signal },
+        { half: flags.half, format: flags.format, progress: console.progress(), signal },
       );
       const text = `${result.times} times of ${width} field${width === 1 ? "" : "s"} in ${output}${result.kept > 0 ? ` (${result.kept} were there already)` : ""}`;
       // The roles of variables are in the configuration, which stays as it is.

@@ -1,5 +1,6 @@
 // Writing the fields of a dataset, or of any source, in a form that trains fast: a folder of .npy files (which goes on where it was
-// interrupted) or a Zarr store (which appears when it is complete). Values stay in physical units.
+// interrupted), a Zarr store (which appears when it is complete), or earth2mip's HDF5 layout (convert-hdf5.ts). Values stay in physical
+// units.
 
 import { existsSync } from "node:fs";
 import { mkdir, rename } from "node:fs/promises";
@@ -37,8 +38,13 @@ export interface ConvertInput {
   readonly readInvariant: (name: string) => Promise<Float32Array>;
 }
 
+/** Forms that fields can be written in. */
+export const convertFormats = ["npy", "zarr", "hdf5"] as const;
+
 /** Where and how to write. */
 export interface ConvertOptions {
+  /** Default: `zarr` for a name that ends so, `npy` for others. */
+  readonly format?: (typeof convertFormats)[number] | undefined;
   /** Half precision: .npy only. */
   readonly half?: boolean | undefined;
   readonly progress?: Progress | undefined;
@@ -54,7 +60,7 @@ export interface ConvertResult {
 }
 
 /**
- * Writes to `path`: a Zarr store where it ends in `.zarr`, a folder of .npy files otherwise.
+ * Writes to `path`: a Zarr store where it ends in `.zarr`, a folder of .npy files otherwise, or what `format` says.
  * @throws UsageError when it exists; InterruptedError after an abort: a folder goes on from there, a store is removed
  */
 export async function convertFields(
@@ -63,9 +69,15 @@ export async function convertFields(
   options: ConvertOptions = {},
 ): Promise<ConvertResult> {
   if (existsSync(path)) throw new UsageError(`${path} exists already`, { hint: "choose another name, or remove it" });
-  if (extname(path) !== ".zarr") return toNpy(input, path, options);
-  if (options.half)
-    throw new UsageError("half precision goes into .npy folders only", { hint: "give a name without .zarr" });
+  const format = options.format ?? (extname(path) === ".zarr" ? "zarr" : "npy");
+  if (format === "npy") return toNpy(input, path, options);
+  if (options.half) {
+    throw new UsageError("half precision goes into .npy folders only", {
+      hint: options.format === undefined ? "give a name without .zarr" : "use --format npy",
+    });
+  }
+  // HDF5 is several megabytes of WebAssembly: only those who write it load it.
+  if (format === "hdf5") return (await import("./convert-hdf5.js")).convertToHdf5(input, path, options);
   return toZarr(input, path, options);
 }
 

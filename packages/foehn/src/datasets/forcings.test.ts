@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { cosZenithField } from "../variables/solar.js";
 import { parseTime } from "../core/time.js";
 import { latLonGrid, regularGrid } from "../grid/grid.js";
+import { cosZenithField } from "../variables/solar.js";
 import { computeForcings, dateFeatures, dayOfYear, forcingNames, forcingSpecSchema, insolation } from "./forcings.js";
 
 interface Golden {

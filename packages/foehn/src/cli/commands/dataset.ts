@@ -96,10 +96,13 @@ Examples:
   addDatasetFlags(
     command
       .command("convert")
-      .description("Write the fields of a dataset in a form that trains fast: a Zarr store, or a folder of .npy files.")
+      .description(
+        "Write the fields of a dataset in a form that trains fast: a Zarr store, a folder of .npy files, or earth2mip's HDF5 layout.",
+      )
       .argument("<dataset>", "see foehn dataset list")
       .argument("<output>", "NAME.zarr for Zarr, any other name for a folder of .npy files, which can be interrupted"),
   )
+    .addOption(choiceOption("--format <name>", "default: by the name of the output", ["npy", "zarr", "hdf5"]))
     .option("--half", "half precision, .npy only: half the size, three digits of each field's deviation")
     .addHelpText("after", "\nExample:\n  foehn dataset convert gridded fields --dataset-conf dataset.yaml --half\n")
     .action(
