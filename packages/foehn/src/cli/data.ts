@@ -1,11 +1,12 @@
-// What `--data` may name: files, folders, globs, or the synthetic atmosphere. One function, so that every verb understands the same.
+// What `--data` may name: files, folders, globs, addresses, source files, or the synthetic atmosphere. One function, so that every verb understands the same.
 
+import type { Progress } from "../core/progress.js";
 import type { Source } from "../sources/source.js";
 
-/** Opens the data of a command line. The caller closes the source. @throws DataError, FormatError, ConfigError */
-export async function openData(specs: readonly string[]): Promise<Source> {
+/** Opens the data of a command line. The caller closes the source. @throws DataError, FormatError, ConfigError, NetworkError */
+export async function openData(specs: readonly string[], progress?: Progress): Promise<Source> {
   const { openSource } = await import("../sources/open.js");
-  return openSource(specs);
+  return openSource(specs, { remote: { progress } });
 }
 
 /** Runs `fn` with the data, or with none when nothing was named; closes them afterwards. */

@@ -66,7 +66,11 @@ describe("conversion to the HDF5 layout", () => {
     const path = join(folder, "again");
     const earlier = new AbortController();
     asked = [];
-    const stop = { ...input, read: (time: number) => (time === times[3] && earlier.abort(), input.read(time)) };
+    const read = async (time: number) => {
+      if (time === times[3]) earlier.abort();
+      return input.read(time);
+    };
+    const stop = { ...input, read };
     await expect(convertFields(stop, path, { format: "hdf5", signal: earlier.signal })).rejects.toMatchObject({
       exitCode: 130,
     });

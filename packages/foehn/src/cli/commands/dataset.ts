@@ -27,9 +27,12 @@ export const define: DefineVerb = (command, run) => {
     command
       .command("inspect")
       .description(
-        "Show what data files hold, or what a dataset makes of them. Reads GRIB 1 and 2, NetCDF, Zarr and npy folders.",
+        "Show what data files hold, or what a dataset makes of them. Reads GRIB 1 and 2, NetCDF, Zarr, HDF5 and npy folders, here or at an address.",
       )
-      .argument("<path...>", "files, folders or globs; several are joined. Or the name of a dataset")
+      .argument(
+        "<path...>",
+        "files, folders, globs, addresses or a source file; several are joined. Or the name of a dataset",
+      )
       .option("--values", "read one field of each variable and show its range"),
   )
     .addHelpText(
@@ -38,6 +41,7 @@ export const define: DefineVerb = (command, run) => {
 Examples:
   foehn dataset inspect era5.grib
   foehn dataset inspect 'data/*.nc' --values
+  foehn dataset inspect gs://weatherbench2/datasets/era5/1959-2022-6h-64x32_equiangular_conservative.zarr
   foehn dataset inspect gridded --dataset-conf dataset.yaml
   foehn dataset inspect dummy
 `,
@@ -129,7 +133,7 @@ async function inspect(
   ) {
     return (await actions()).inspectDataset(console, first, options);
   }
-  const source = await openData(paths);
+  const source = await openData(paths, console.progress());
   try {
     const { describeGrid } = await import("../../grid/grid.js");
     const { gridToJson } = await import("../../grid/json.js");
