@@ -75,9 +75,21 @@ export { pointsGrid } from "./grid/points-grid.js";
 export { curvilinearGrid } from "./grid/projected-grid.js";
 export { type Regridder, type RegridMethod, type RegridOptions, regridder } from "./grid/regrid/regridder.js";
 // Packages
+export {
+  type CachedPackage,
+  listCached,
+  type MaintenanceOptions,
+  type PruneOptions,
+  prune,
+  verifyCache,
+} from "./hub/cache/maintenance.js";
+export { type MirrorResult, mirror } from "./hub/mirror.js";
 export { type ModelPackage, openPackage } from "./hub/model-package.js";
 export { Package, type PackageOptions } from "./hub/package.js";
 export { packageRun } from "./hub/package-run.js";
+export { lockPackages, type PulledPackage, type PullOptions, pull } from "./hub/pull.js";
+export { type PushOptions, type PushResult, push } from "./hub/push.js";
+export { type SanitiseOptions, type SanitiseResult, sanitisePackage } from "./hub/sanitise.js";
 export { writePackage } from "./hub/write-package.js";
 // Files anywhere
 export { fetchWithRetry, type HttpOptions, isNotFound } from "./io/remote/http.js";
