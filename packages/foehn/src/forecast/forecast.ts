@@ -262,10 +262,11 @@ export function numberOfSteps(wanted: number | string, stepSeconds: number): num
   );
 }
 
-function chooseInitialTimes(
-  { start, dates }: ForecastOptions,
+/** Where forecasts start: as is said, or from the newest time that the data allow. @throws UsageError */
+export function chooseInitialTimes(
+  { start, dates }: Pick<ForecastOptions, "start" | "dates">,
   source: Source,
-  info: DatasetInfo,
+  info: Pick<DatasetInfo, "stepSeconds">,
   numInputSteps: number,
 ): readonly number[] {
   if (start !== undefined && dates !== undefined) {

@@ -69,6 +69,9 @@ export function listDiagnostics(): { readonly name: string; readonly summary: st
   return Object.entries(kinds).map(([name, { summary }]) => ({ name, summary }));
 }
 
+/** True for the name of a formula, with or without levels; anything else is a package. */
+export const isFormula = (text: string): boolean => Object.hasOwn(kinds, text.split(":", 1)[0]!);
+
 /**
  * The diagnostic that a text names: a formula with its levels after a colon, or a package.
  * @throws UsageError for an unknown name or levels that are missing or not wanted; as `packageDiagnostic`

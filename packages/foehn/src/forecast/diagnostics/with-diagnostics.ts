@@ -77,16 +77,7 @@ function planned(
   const units = new Map<string, string>(Object.entries(loopUnits));
   return diagnostics.map((diagnostic) => {
     const { description, inChannels, outChannels } = diagnostic;
-    const lacking = inChannels.filter(({ name }) => !known.includes(name)).map(({ name }) => name);
-    if (lacking.length > 0) {
-      throw new ConfigError(`the ${description} needs ${lacking.join(", ")}, which the model does not give`, {
-        hint: `${didYouMean(lacking[0]!, known)} It gives ${known.join(", ")}.`.trim(),
-      });
-    }
-    const twice = outChannels.filter(({ name }) => known.includes(name)).map(({ name }) => name);
-    if (twice.length > 0) {
-      throw new ConfigError(`the ${description} gives ${twice.join(", ")}, which is there already`);
-    }
+    requireInputs(diagnostic, known);
     const conversions = inChannels.map(({ name, units: wanted }) => {
       const from = units.get(name);
       if (from === undefined || wanted === undefined || sameUnits(from, wanted)) return { factor: 1, offset: 0 };
@@ -110,6 +101,21 @@ function planned(
       offsets: conversions.map(({ offset }) => offset),
     };
   });
+}
+
+/** @throws ConfigError when a diagnostic takes what nobody gives, or gives what is there already */
+export function requireInputs(
+  { description, inChannels, outChannels }: Pick<Diagnostic, "description" | "inChannels" | "outChannels">,
+  known: readonly string[],
+): void {
+  const lacking = inChannels.filter(({ name }) => !known.includes(name)).map(({ name }) => name);
+  if (lacking.length > 0) {
+    throw new ConfigError(`the ${description} needs ${lacking.join(", ")}, which the model does not give`, {
+      hint: `${didYouMean(lacking[0]!, known)} It gives ${known.join(", ")}.`.trim(),
+    });
+  }
+  const twice = outChannels.filter(({ name }) => known.includes(name)).map(({ name }) => name);
+  if (twice.length > 0) throw new ConfigError(`the ${description} gives ${twice.join(", ")}, which is there already`);
 }
 
 /** What each diagnostic gives. The caller disposes them. */
