@@ -56,6 +56,8 @@ export { surfacePressure } from "./forecast/diagnostics/surface-pressure.js";
 export { windSpeed } from "./forecast/diagnostics/wind-speed.js";
 export { type DiagnosticsOptions, withDiagnostics } from "./forecast/diagnostics/with-diagnostics.js";
 export { type DummyLoop, dummyInference, dummyLoop } from "./forecast/dummy/dummy-loop.js";
+export { type ExplainOptions, explain } from "./forecast/explain/explain.js";
+export type { Explanation, FieldsPart, Problem } from "./forecast/explain/explanation.js";
 export { type ForecastOptions, type ForecastResult, forecast } from "./forecast/forecast.js";
 export { type FieldsHook, type StepHooks, withHooks } from "./forecast/hooks.js";
 export { Inference, type InferenceState } from "./forecast/inference.js";

@@ -179,6 +179,14 @@ export function truthOption(): Option {
   return pathsOption("--truth <path>", "what really happened: a file, folder or glob, or `synthetic`; may be repeated");
 }
 
+/** `--explain`: the same everywhere. */
+export function explainOption(): Option {
+  return new Option(
+    "--explain",
+    "do nothing, but tell what would be read, fetched and written, and everything that would fail",
+  );
+}
+
 /** `--border-data`: for models of a limited area that were trained with forced borders. */
 export function borderDataOption(): Option {
   return pathsOption(

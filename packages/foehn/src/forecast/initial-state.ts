@@ -54,7 +54,8 @@ export function stateReader(source: Source, variables: readonly WantedVariable[]
   };
 }
 
-function requireVariables(source: Source, variables: readonly WantedVariable[]): void {
+/** @throws DataError naming every variable that a source lacks, and what there is */
+export function requireVariables(source: Source, variables: readonly WantedVariable[]): void {
   const errors = variables.flatMap(({ name }) => {
     try {
       resolveVariable(name, source.variables, source.description);

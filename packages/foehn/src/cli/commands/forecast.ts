@@ -14,6 +14,7 @@ import {
   choiceOption,
   dataOption,
   deviceOption,
+  explainOption,
   integerOption,
   listOption,
   numberOption,
@@ -59,6 +60,7 @@ interface Flags {
   readonly regrid?: { readonly method: string };
   readonly diagnostic?: readonly string[];
   readonly dummy?: boolean;
+  readonly explain?: boolean;
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
@@ -89,7 +91,8 @@ export const define: DefineVerb = (command, run) => {
       new Option("--dummy", "no data and no weights: dummy fields, every slot of the model checked").implies({
         data: [],
       }),
-    );
+    )
+    .addOption(explainOption());
   command
     .optionsGroup("Ensemble:")
     .addOption(integerOption("--members <n>", "forecasts from each initial time; the first is unperturbed", { min: 1 }))
@@ -128,6 +131,11 @@ Members and shards do not change a forecast: the same seed, date and member give
       run(async (console, flags: Flags, name: string) => {
         (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const options = await optionsOf(flags);
+        if (flags.explain) {
+          const { printExplanation } = await import("../explain.js");
+          const { borderData: borderSource, output: outputs } = flags;
+          return printExplanation(console, { ...options, verb: "forecast", package: name, borderSource, outputs });
+        }
         const { forecast } = await import("../../forecast/forecast.js");
         const result = await withInterrupt((signal) =>
           withOptionalData(flags.borderData, (borderSource) =>

@@ -14,6 +14,7 @@ import {
   choiceOption,
   dataOption,
   deviceOption,
+  explainOption,
   integerOption,
   overwriteOption,
   regridOption,
@@ -42,6 +43,7 @@ interface Flags {
   readonly overwrite?: boolean;
   readonly borderData?: readonly string[];
   readonly regrid?: { readonly method: string };
+  readonly explain?: boolean;
   readonly acc?: "uncentred" | "centred";
   readonly climatology?: string;
   readonly region?: readonly NamedRegion[];
@@ -81,6 +83,7 @@ export const define: DefineVerb = (command, run) => {
     .addOption(regionOption())
     .addOption(borderDataOption())
     .addOption(regridOption())
+    .addOption(explainOption())
     .addOption(overwriteOption());
   command
     .optionsGroup("Machine:")
@@ -108,6 +111,19 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
         if (data === undefined) throw required("-d, --data <path>");
         if (steps === undefined) throw required("-n, --steps <n>");
         const dates = datesOf(flags);
+        if (flags.explain) {
+          const { printExplanation } = await import("../explain.js");
+          const { defaultDates } = await import("../../scores/score.js");
+          const { borderData: borderSource, output, forecastOutput, regrid, overwrite, batchSize } = flags;
+          return printExplanation(console, {
+            ...{ verb: "score", package: name, source: data, borderSource, dates, steps, regrid, batchSize },
+            overwrite: overwrite === true,
+            outputs: [forecastOutput ?? []].flat(),
+            // A folder of CSV files is gone on with.
+            otherOutputs: [output ?? []].flat().filter((file) => /\.\w+$/.test(file)),
+            defaultDates: ({ times }, facts, n) => defaultDates(times, facts, facts.numInputSteps, n),
+          });
+        }
         (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const [{ scoreForecast }, { formatScoreTable }] = await Promise.all([
           import("../../scores/score.js"),

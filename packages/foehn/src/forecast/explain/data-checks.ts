@@ -4,10 +4,12 @@
 import { ConfigError, DataError } from "../../core/errors.js";
 import { formatTime } from "../../core/time.js";
 import { borderMask } from "../../grid/geometry.js";
+import type { Grid } from "../../grid/grid.js";
 import { describeTimes } from "../../sources/resolve.js";
 import type { Source } from "../../sources/source.js";
 import { Boundary } from "../boundary.js";
-import { hasTime, historyTimes, stateReader, type WantedVariable } from "../initial-state.js";
+import { hasTime, historyTimes, requireVariables, stateReader, type WantedVariable } from "../initial-state.js";
+import { onGrid } from "../on-grid.js";
 import type { FieldRole, FieldsPart, Problems } from "./explanation.js";
 import type { ModelFacts } from "./model-facts.js";
 
@@ -16,6 +18,25 @@ export interface RunFacts {
   readonly facts: ModelFacts;
   readonly initialTimes: readonly number[];
   readonly steps: number;
+}
+
+/** Names, grid and units. A reader of all would stop at the first mismatch. */
+async function checkVariables(
+  source: Source,
+  variables: readonly WantedVariable[],
+  grid: Grid,
+  problems: Problems,
+): Promise<void> {
+  await problems.try(() => requireVariables(source, variables));
+  await problems.try(() => void onGrid(source.grid, grid));
+  for (const variable of variables) {
+    try {
+      requireVariables(source, [variable]);
+    } catch {
+      continue; // said above, with the others
+    }
+    await problems.try(() => void stateReader(source, [variable], grid));
+  }
 }
 
 /** Which fields of `source` are needed, after noting what it cannot give. */
@@ -27,8 +48,7 @@ export async function checkFields(
   { grid }: ModelFacts,
   problems: Problems,
 ): Promise<FieldsPart> {
-  // One by one: a reader of all stops at the first.
-  for (const variable of variables) await problems.try(() => void stateReader(source, [variable], grid));
+  await checkVariables(source, variables, grid, problems);
   const wanted = ascending(times);
   const lacking = wanted.filter((time) => !hasTime(source.times, time));
   if (lacking.length > 0 && variables.length > 0) {
@@ -87,7 +107,7 @@ async function borderFields(
     );
     return [];
   }
-  for (const variable of initial) await problems.try(() => void stateReader(source, [variable], grid));
+  await checkVariables(source, initial, grid, problems);
   await problems.try(() => {
     const mask = borderMask(grid.shape, borderSize);
     // Variables and grid were looked at above; this is about times alone, which may lie between those of the data.

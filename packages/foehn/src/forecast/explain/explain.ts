@@ -24,7 +24,9 @@ import { type ModelFacts, modelFacts, neededFiles } from "./model-facts.js";
 import { diskFree, memoryFree, memoryParts, outputBytes } from "./sizes.js";
 
 /** What is to be explained: the options of the run. */
-export interface ExplainOptions extends FileOutputOptions, Pick<PackageOptions, "trust" | "offline" | "cache"> {
+export interface ExplainOptions
+  extends Omit<FileOutputOptions, "overwrite">,
+    Pick<PackageOptions, "trust" | "offline" | "cache"> {
   /** `forecast`, `score`, `ensemble`: for the text. A score needs the truth. */
   readonly verb: string;
   readonly package: string | Package | ModelPackage;
@@ -37,8 +39,11 @@ export interface ExplainOptions extends FileOutputOptions, Pick<PackageOptions, 
   readonly batchSize?: number | undefined;
   readonly diagnostics?: readonly string[] | undefined;
   readonly regrid?: RegridSpec | undefined;
+  readonly overwrite?: boolean | undefined;
   /** Names of files. */
   readonly outputs?: readonly string[] | undefined;
+  /** Files that are small, such as scores: only looked at whether they are there. */
+  readonly otherOutputs?: readonly string[] | undefined;
   readonly cwd?: string | undefined;
   /** Initial times where none are said, for verbs that have their own. */
   readonly defaultDates?: ((source: Source, facts: ModelFacts, steps: number) => readonly number[]) | undefined;
@@ -99,12 +104,14 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
     options,
     facts,
     variables,
-    run.initialTimes.length * members * ((steps ?? 0) + 1),
+    run.initialTimes.length * members * (Math.floor((steps ?? 0) / (options.outputFrequency ?? 1)) + 1),
     problems,
     notes,
   );
   const needed = memory.reduce((sum, part) => sum + part.bytes, 0);
   const free = memoryFree();
+  const unknown = files.filter((file) => file.size === undefined).map((file) => file.path);
+  if (unknown.length > 0) notes.push(`nobody says how large ${unknown.join(", ")} is: estimates are without`);
   if (needed > free) notes.push("it needs more memory than is free: fewer rows a call (--batch-size) need less");
   const [first] = problems.found;
   return {
@@ -207,7 +214,8 @@ async function diskParts(
   const parts: Explanation["disk"][number][] = [];
   for (const name of options.outputs ?? []) {
     const path = resolve(options.cwd ?? "", name);
-    await problems.try(() => void fileOutput(path, options));
+    const { overwrite = false } = options;
+    await problems.try(() => void fileOutput(path, { ...options, overwrite }));
     if (options.overwrite !== true && options.resume !== true) {
       await problems.try(() => refuseExisting(path, { overwrite: false, markers: [] }));
     }
@@ -222,6 +230,10 @@ async function diskParts(
         `${path} needs more than the ${Math.round(free / 1e9)} GB that are free${isCompressed ? ", unless compression makes it smaller" : ""}`,
       );
     }
+  }
+  for (const name of options.overwrite === true ? [] : (options.otherOutputs ?? [])) {
+    const path = resolve(options.cwd ?? "", name);
+    await problems.try(() => refuseExisting(path, { overwrite: false, markers: [] }));
   }
   return parts;
 }

@@ -1,8 +1,53 @@
-// An explanation as text for people.
+// `--explain` of any verb: what a run would need and where it would fail, printed; the exit status is what the run's would be.
+// The work is forecast/explain/.
 
-import { formatDuration, formatTimeShort } from "../../core/time.js";
-import { listShort } from "../../sources/resolve.js";
-import type { Explanation, FieldsPart } from "./explanation.js";
+import { type FoehnError, ModelError, TrustError, UsageError } from "../core/errors.js";
+import { formatDuration, formatTime, formatTimeShort } from "../core/time.js";
+import type { ExplainOptions } from "../forecast/explain/explain.js";
+import type { Explanation, FieldsPart } from "../forecast/explain/explanation.js";
+import { listShort } from "../sources/resolve.js";
+import type { Console } from "./io.js";
+import { formatBytes as bytes } from "./sizes.js";
+
+/** Explains a run and prints it. @throws FoehnError when it would not run, after printing why */
+export async function printExplanation(console: Console, options: ExplainOptions): Promise<void> {
+  const { explain } = await import("../forecast/explain/explain.js");
+  const explanation = await explain(options);
+  console.result(toJson(explanation), formatExplanation(explanation));
+  const { problems, exitCode } = explanation;
+  if (exitCode === 0) return;
+  const what = `it would not run: ${count(problems.length, "problem")}`;
+  throw failure(exitCode, what);
+}
+
+function failure(exitCode: number, what: string): FoehnError {
+  if (exitCode === 3) return new TrustError(what, {});
+  return exitCode === 2 ? new UsageError(what) : new ModelError(what);
+}
+
+/** snake_case, times as text. */
+function toJson({ model, fields, memory, memoryFree, disk, ...rest }: Explanation): unknown {
+  return {
+    verb: rest.verb,
+    model: {
+      ...{ uri: model.uri, name: model.name, resolution: model.lines, grid: model.grid },
+      files: model.files.map(({ path, size, isHere }) => ({ path, size: size ?? null, is_here: isHere })),
+      bytes_to_fetch: model.bytesToFetch,
+      step_hours: model.stepSeconds === undefined ? null : model.stepSeconds / 3600,
+      in_channels: model.inChannels ?? null,
+      out_channels: model.outChannels ?? null,
+      computed_forcings: model.computedForcings,
+    },
+    initial_times: rest.initialTimes.map(formatTime),
+    ...{ steps: rest.steps ?? null, members: rest.members, rows: rest.rows },
+    fields: fields.map((part) => ({ ...part, times: part.times.map(formatTime) })),
+    memory: { parts: memory, free: memoryFree },
+    disk,
+    notes: rest.notes,
+    problems: rest.problems.map(({ exitCode, ...problem }) => ({ ...problem, exit_code: exitCode })),
+    exit_code: rest.exitCode,
+  };
+}
 
 /** Lines for a terminal. */
 export function formatExplanation(explanation: Explanation): string {
@@ -58,7 +103,7 @@ export function formatExplanation(explanation: Explanation): string {
   lines.push("");
   if (problems.length === 0) lines.push("it would run");
   else {
-    lines.push(`it would not run: ${count(problems.length, "problem")}`);
+    lines.push("problems");
     for (const { message, where, hint } of problems) {
       lines.push(`  - ${message}`);
       if (where) lines.push(`    in ${where}`);
@@ -79,14 +124,3 @@ function fieldsLine({ role, variables, times }: FieldsPart): string {
 }
 
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
-
-/** `1.5 GB`, in powers of ten. */
-export function bytes(n: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
-  let [value, unit] = [n, 0];
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
-}
