@@ -71,6 +71,12 @@ export const verbs: readonly Verb[] = [
     load: () => import("./commands/score.js"),
   },
   {
+    name: "ensemble",
+    group: "Forecasting",
+    summary: "run an ensemble from a configuration: perturbed members, domains, jobs",
+    load: () => import("./commands/ensemble.js"),
+  },
+  {
     name: "score-ensemble",
     group: "Forecasting",
     summary: "score ensembles against data: CRPS, spread and skill, ranks, Brier; maps",

@@ -21,6 +21,8 @@ export interface ModelOnData {
   /** Of the loop's `inChannelNames`. */
   readonly channelStds: readonly number[];
   readonly provenance: Readonly<Record<string, string>>;
+  /** Lines for people. */
+  readonly notes: readonly string[];
 }
 
 /** What opens a model: the options of a run, and the data to start from. */
@@ -59,6 +61,7 @@ export async function withModel<T>(
       variables: outputVariables(info),
       channelStds: channelStds(loop.inChannelNames, info, pkg.manifest.normalisation !== undefined),
       provenance: forecastProvenance(pkg, source, loop, options),
+      notes: loop.notes,
     };
     return await fn(model, source);
   };
@@ -79,5 +82,6 @@ export function persistenceOnData(source: Source, stepSeconds: number, names?: r
     variables: features,
     channelStds: channelStds(loop.inChannelNames, { stats: {} }, false),
     provenance: { title: "Persistence", initial_conditions: source.description },
+    notes: loop.notes,
   };
 }

@@ -114,7 +114,7 @@ function fromModel(model: ModelOnData, step: number, options: LaggedOptions): Fo
       `the dates are ${formatDuration(step)} apart, which is not a whole number of the model's steps of ${formatDuration(loop.timeStep)}`,
     );
   }
-  for (const note of loop.notes) options.progress?.note(note);
+  for (const note of model.notes) options.progress?.note(note);
   const every = step / loop.timeStep;
   const variables = chosen(model.variables, options.channels);
   const places = variables.map(({ name }) => model.variables.findIndex((v) => v.name === name));

@@ -1,0 +1,162 @@
+// foehn ensemble: an ensemble from a configuration in earth2mip's form, or a whole job of them. The work is forecast/ensemble/.
+
+import { UsageError } from "../../core/errors.js";
+import { withInterrupt } from "../../core/interrupt.js";
+import { formatTimeShort } from "../../core/time.js";
+import { commandLine } from "../command-line.js";
+import { withOptionalData } from "../data.js";
+import { table } from "../io.js";
+import {
+  borderDataOption,
+  choiceOption,
+  dataOption,
+  deviceOption,
+  overwriteOption,
+  pathsOption,
+  regridOption,
+  shardOptions,
+  threadsOption,
+} from "../options.js";
+import type { DefineVerb } from "../verb.js";
+
+interface Flags {
+  readonly job?: string;
+  readonly weatherModel?: string;
+  readonly data?: readonly string[];
+  readonly output?: string;
+  readonly events?: string;
+  readonly truth?: readonly string[];
+  readonly overwrite?: boolean;
+  readonly shard?: number;
+  readonly nShards?: number;
+  readonly regrid?: { readonly method: string };
+  readonly borderData?: readonly string[];
+  readonly trust?: boolean;
+  readonly device?: string;
+  readonly precision?: "auto" | "fp32" | "bf16-mixed";
+  readonly threads?: number;
+}
+
+/** foehn ensemble */
+export const define: DefineVerb = (command, run) => {
+  command
+    .usage("<config> | --job <folder> [options]")
+    .argument("[config]", "configuration: a .json, .yaml or .toml file, or JSON text")
+    .optionsGroup("Ensemble:")
+    .option("--job <folder>", "work off the job in this folder (foehn make-job): a folder for each initial time")
+    .option("--weather-model <package>", "goes over the configuration's weather_model")
+    .addOption(dataOption("initial states (default: what the configuration says)"))
+    .option("-o, --output <folder>", "goes over the configuration's output_path and output_dir")
+    .option("--events <file>", "table of events for forecast_name (default: weather_events.json)")
+    .addOption(pathsOption("--truth <path>", "with --job: score each run against these data; may be repeated"))
+    .addOption(regridOption())
+    .addOption(borderDataOption())
+    .addOption(overwriteOption());
+  for (const option of shardOptions()) command.addOption(option);
+  command
+    .optionsGroup("Machine:")
+    .addOption(deviceOption())
+    .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
+    .addOption(threadsOption())
+    .option("--trust", "let the code that a package brings run")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  foehn ensemble config.json
+  foehn ensemble config.json --weather-model my-model --data era5.zarr -o out
+  foehn ensemble config.json --shard 0 --n-shards 4
+  foehn ensemble --job job --data era5.zarr
+
+Writes config.json (what was run) and ensemble_out_<shard>.nc, a group for each domain of the weather event. Members are the same
+in any number of shards and batches. In a job, shards share the initial times, and a folder that is there is done.
+`,
+    )
+    .action(
+      run(async (console, flags: Flags, config: string | undefined) => {
+        if ((config === undefined) === (flags.job === undefined)) {
+          throw new UsageError("give either a configuration or --job", { hint: "foehn ensemble config.json" });
+        }
+        (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
+        const { runEnsemble, runJob } = await import("../../forecast/ensemble/run-ensemble.js");
+        await withInterrupt((signal) =>
+          withOptionalData(flags.borderData, async (borderSource) => {
+            const options = {
+              source: flags.data === undefined ? undefined : flags.data.length === 1 ? flags.data[0]! : flags.data,
+              eventsFile: flags.events,
+              overwrite: flags.overwrite,
+              shard: flags.shard,
+              nShards: flags.nShards,
+              regrid: flags.regrid,
+              trust: flags.trust,
+              device: flags.device,
+              precision: flags.precision,
+              history: commandLine(),
+              signal,
+              progress: console.progress(),
+              borderSource,
+            };
+            if (flags.job !== undefined) {
+              const { readJob } = await import("../../forecast/ensemble/job.js");
+              const job = readJob(flags.job);
+              const steps = await runJob(job, options, await scoring(job, flags.truth, signal));
+              const skipped = steps.filter((step) => step.wasDone).length;
+              console.result(
+                { folder: job.folder, runs: steps.length, already_done: skipped },
+                table([
+                  ["job", job.folder],
+                  ["runs", `${steps.length}${skipped > 0 ? `, ${skipped} of them done before` : ""}`],
+                ]),
+              );
+              return;
+            }
+            const { readEnsembleConfig } = await import("../../forecast/ensemble/config.js");
+            const read = readEnsembleConfig(
+              config!,
+              flags.weatherModel === undefined ? {} : { weather_model: flags.weatherModel },
+            );
+            const result = await runEnsemble(read, { ...options, output: flags.output });
+            const [first, end] = result.members;
+            console.result(
+              { ...result, initialTime: new Date(result.initialTime * 1000).toISOString() },
+              table([
+                ["ensemble", result.path ?? `${result.folder} (output_frequency 0: no fields)`],
+                ["from", formatTimeShort(result.initialTime)],
+                ["steps", result.steps],
+                ["members", `${first} to ${end - 1} of ${read.ensemble_members}`],
+              ]),
+            );
+          }),
+        );
+      }),
+    );
+};
+
+/** What a job does with a finished run: scores it, when truth is given and the protocol asks for it. */
+async function scoring(
+  { protocol }: { protocol: { score: boolean; save_ensemble: boolean; time_averaging_window: string } },
+  truth: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<(folder: string) => Promise<void>> {
+  const [{ scoreEnsemble }, { averagingSeconds }, { rm }, { join }] = await Promise.all([
+    import("../../scores/ensemble/score-ensemble.js"),
+    import("../../forecast/ensemble/job.js"),
+    import("node:fs/promises"),
+    import("node:path"),
+  ]);
+  const { time_averaging_window: window } = protocol;
+  const scored = protocol.score && truth !== undefined;
+  return async (folder) => {
+    const file = join(folder, "ensemble_out_0.nc");
+    await scoreEnsemble({
+      forecasts: file,
+      truth: scored ? truth : undefined,
+      output: folder,
+      averaging: window === "" ? undefined : averagingSeconds(window),
+      saveEnsemble: window !== "" && protocol.save_ensemble,
+      signal,
+    });
+    // The fields of all members are the largest part, and what was made of them is there.
+    if (!protocol.save_ensemble) await rm(file);
+  };
+}
