@@ -79,6 +79,13 @@ describe("many processes", () => {
         expect([sha256(weights), sha256(Buffer.from(manifest))], name).toContain(sha256(data));
       }
     }
+    // Once more, when it is known that something is noted.
+    const child = start();
+    const noted = async (): Promise<boolean> =>
+      (await readdir(join(root, "cache", "partial")).catch(() => [])).some((name) => /^[0-9a-f]+\.json$/.test(name));
+    while (!(await noted()) && child.process.exitCode === null) await new Promise((r) => setTimeout(r, 5));
+    child.process.kill("SIGKILL");
+    await child.done;
     const before = server.sent();
     server.faults.clear();
     const { path, stderr } = await start().done;
