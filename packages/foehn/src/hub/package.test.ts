@@ -1,7 +1,10 @@
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chmod, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { InterruptedError } from "../core/errors.js";
 import { startServer, type TestServer } from "../io/remote/server.test-support.js";
@@ -288,4 +291,21 @@ describe("the cache", () => {
     await chmod(root, 0o555);
     await expect(open(`${server.url}/m`).resolve("weights.bin")).rejects.toMatchObject({ code: "storage" });
   });
+});
+
+it("a disk that takes no more is said, and nothing is left", async (context) => {
+  const dist = new URL("../../dist/hub/package.js", import.meta.url);
+  if (!existsSync(dist)) context.skip("packages/foehn/dist is not built");
+  const server = await serve({ "/m/weights.bin": bytes(600_000) });
+  const script = `
+    const { Package } = await import(${JSON.stringify(dist.href)});
+    const pkg = new Package(${JSON.stringify(`${server.url}/m`)}, { cache: ${JSON.stringify(join(root, "cache"))}, lock: false });
+    await pkg.resolve("weights.bin").catch((error) => console.log(JSON.stringify({ code: error.code, message: error.message })));`;
+  // An ignored SIGXFSZ turns the limit into an error of the write.
+  const command = `trap '' XFSZ; ulimit -f 200; exec "$0" --input-type=module -e "$1"`;
+  const child = spawn("bash", ["-c", command, process.execPath, script], { stdio: ["ignore", "pipe", "pipe"] });
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  expect(err).toBe("");
+  expect(JSON.parse(out)).toMatchObject({ code: "storage", message: expect.stringContaining("file is larger than") });
+  expect([await left("partial"), await left("blobs"), await left("locks")]).toEqual([[], [], []]);
 });

@@ -6,7 +6,7 @@ import { createReadStream, type ReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
-import { ModelError, NetworkError, UsageError } from "../core/errors.js";
+import { InterruptedError, ModelError, NetworkError, UsageError } from "../core/errors.js";
 import { sha256File } from "../core/files.js";
 import type { Progress } from "../core/progress.js";
 import { didYouMean } from "../core/suggest.js";
@@ -66,6 +66,7 @@ export class Package {
   readonly #options: PackageOptions;
   readonly #checked = new Map<string, Promise<string | undefined>>();
   #store: Promise<PackageStore> | undefined;
+  #lock: { readonly entry: LockedPackage | undefined } | undefined;
   #table: Promise<ReadonlyMap<string, PackageFile> | undefined> | undefined;
 
   /** @throws UsageError for what is no address, or a local folder that is not there */
@@ -205,7 +206,8 @@ export class Package {
   /** What the lock file says of this package. */
   #locked(): LockedPackage | undefined {
     if (this.#options.lock === false || this.isLocal) return undefined;
-    return readLock(this.#options.lock)?.packages[this.uri];
+    this.#lock ??= { entry: readLock(this.#options.lock)?.packages[this.uri] };
+    return this.#lock.entry;
   }
 
   async #openStore(): Promise<PackageStore> {
@@ -240,7 +242,13 @@ export class Package {
         () => this.#checked.delete(path),
       );
     }
-    return found;
+    return found.catch((error: unknown) => {
+      // Whoever began it was stopped; this call was not.
+      const { signal = this.#options.signal } = options;
+      if (error instanceof InterruptedError && signal !== undefined && !signal.aborted)
+        return this.#find(path, options);
+      throw error;
+    });
   }
 
   async #bring(path: string, options: ResolveFileOptions, refusedIsMissing = false): Promise<string | undefined> {

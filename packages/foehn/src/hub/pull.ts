@@ -40,6 +40,8 @@ export async function pull(source: string | Package, options: PullOptions = {}):
   progress.start(`pulling ${pkg.name}`, total);
   const notes: Progress = { ...silentProgress, note: (line) => progress.note(line) };
   const queue = [...wanted];
+  const stop = new AbortController();
+  const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
   const files: PulledPackage["files"][number][] = [];
   const worker = async (): Promise<void> => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
@@ -49,13 +51,22 @@ export async function pull(source: string | Package, options: PullOptions = {}):
         arrived.set(path, done);
         progress.update([...arrived.values()].reduce((sum, bytes) => sum + bytes, 0));
       };
-      const local = await pkg.resolve(path, { signal, progress: notes, onBytes });
+      const local = await pkg.resolve(path, { signal: both, progress: notes, onBytes });
       const described = await pkg.describe(path);
       onBytes(described.size);
       files.push({ ...described, local });
     }
   };
-  await Promise.all(Array.from({ length: Math.min(filesAtOnce, wanted.length) }, worker));
+  let failure: { readonly error: unknown } | undefined;
+  const workers = Array.from({ length: Math.min(filesAtOnce, wanted.length) }, () =>
+    worker().catch((error: unknown) => {
+      failure ??= { error };
+      queue.length = 0;
+      stop.abort();
+    }),
+  );
+  await Promise.all(workers);
+  if (failure !== undefined) throw failure.error;
   progress.finish();
   const revision = pkg.isLocal ? undefined : (await pkg.store()).revision;
   return { uri: pkg.uri, revision, files: files.sort((a, b) => (a.path < b.path ? -1 : 1)) };

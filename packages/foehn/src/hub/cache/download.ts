@@ -8,7 +8,7 @@ import { type FileHandle, mkdir, open, readdir, readFile, rm, statfs } from "nod
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { NetworkError, StorageError } from "../../core/errors.js";
-import { atomicWrite, isDiskFull, sha256File, toStorageError } from "../../core/files.js";
+import { atomicWrite, sha256File, toStorageError } from "../../core/files.js";
 import { throwIfInterrupted } from "../../core/interrupt.js";
 import { isNotFound, isTransient } from "../../io/remote/http.js";
 import type { ObjectStore, ObjectStream } from "../../io/remote/object-store.js";
@@ -80,14 +80,15 @@ export async function download(
       if (attempt > 0 && !resumed) {
         throw new NetworkError(`what was downloaded is not the file that was expected: ${trouble}`, {
           where,
-          hint: "the file was damaged on the way, or its owner replaced it; nothing of it was kept",
+          hint: "the file was damaged on the way, or its owner replaced it: `foehn package pull --refresh` looks for a new version; nothing of it was kept",
         });
       }
     }
   } catch (error) {
+    const failure = toStorageError(error, partial);
     // What cannot be gone on with is only in the way; and a full disk needs the room.
-    if (isDiskFull(error) || !(await readNote(partial, options.expected))) await discard(partial);
-    throw toStorageError(error, partial);
+    if (failure instanceof StorageError || !(await readNote(partial, options.expected))) await discard(partial);
+    throw failure;
   }
 }
 

@@ -100,7 +100,7 @@ export class ModelCache {
     }
     return promise.catch(async (error: unknown) => {
       // Whoever began it was stopped; this call was not.
-      if (error instanceof InterruptedError && !options.signal?.aborted) return this.get(store, path, options);
+      if (error instanceof InterruptedError && options.signal?.aborted === false) return this.get(store, path, options);
       const refused = error instanceof NetworkError && (error.status === 401 || error.status === 403);
       if (!isNotFound(error) && !(refused && options.refusedIsMissing)) throw error;
       this.markAsked(entryKey(store, path));

@@ -144,7 +144,9 @@ async function collect(body: ReadableStream<Uint8Array>, from: number, to: numbe
 }
 
 function infoOf(headers: Headers, ranges: boolean): ObjectInfo {
-  const length = headers.get("content-length");
+  // Of a compressed body the length says nothing: fetch unpacks it.
+  const packed = (headers.get("content-encoding") ?? "identity") !== "identity";
+  const length = packed ? null : headers.get("content-length");
   const etag = headers.get("etag") ?? undefined;
   const lastModified = headers.get("last-modified") ?? undefined;
   return {
