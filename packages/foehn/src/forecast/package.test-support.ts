@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import type { TimeLoop } from "./time-loop.js";
@@ -35,6 +36,35 @@ export class PackageFolder {
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+/** A zip of stored files. */
+export function zipOf(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
+  const [parts, directory]: [Buffer[], Buffer[]] = [[], []];
+  let offset = 0;
+  for (const [name, data] of Object.entries(files)) {
+    const header = Buffer.alloc(26);
+    header.writeUInt16LE(20, 0);
+    header.writeUInt32LE(crc32(data), 10);
+    header.writeUInt32LE(data.length, 14);
+    header.writeUInt32LE(data.length, 18);
+    header.writeUInt16LE(name.length, 22);
+    const central = Buffer.alloc(46);
+    central.write("PK\x01\x02\x14\x03", "latin1");
+    header.copy(central, 6);
+    central.writeUInt32LE(offset, 42);
+    directory.push(central, Buffer.from(name));
+    const local = Buffer.concat([Buffer.from("PK\x03\x04"), header, Buffer.from(name), data]);
+    parts.push(local);
+    offset += local.length;
+  }
+  const end = Buffer.alloc(22);
+  end.write("PK\x05\x06");
+  end.writeUInt16LE(directory.length / 2, 8);
+  end.writeUInt16LE(directory.length / 2, 10);
+  end.writeUInt32LE(Buffer.concat(directory).length, 12);
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...parts, ...directory, end]);
 }
 
 /** A .npy file of float32 values. */

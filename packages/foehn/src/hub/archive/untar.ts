@@ -1,7 +1,7 @@
 // Unpacking a tar that came from elsewhere, plain or gzipped, by the rules of unzip.ts: PhysicsNeMo's `.mdlus` checkpoints are such files.
 // Format: POSIX pax and ustar, read by the package tar.
 
-import { createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -44,9 +44,15 @@ async function unpack(archive: string, folder: string, { check, names, signal }:
   };
   const take = async (entry: tar.ReadEntry): Promise<void> => {
     signal?.throwIfAborted();
-    if (failed !== undefined) return;
+    if (failed !== undefined) {
+      entry.resume();
+      return;
+    }
     const name = check.name(entry.path);
-    if (entry.type === "Directory") return;
+    if (entry.type === "Directory") {
+      entry.resume();
+      return;
+    }
     if (entry.type !== "File" && entry.type !== "OldFile") {
       throw check.refuse(`has an entry that is a link or a device: ${JSON.stringify(entry.path.slice(0, 200))}`);
     }
@@ -57,17 +63,13 @@ async function unpack(archive: string, folder: string, { check, names, signal }:
     await pipeline(entry, looked, createWriteStream(target, { flags: "wx" }), signal ? { signal } : {});
   };
   try {
-    await tar.list({
-      file: archive,
-      strict: true,
-      onReadEntry: (entry) => {
-        // The next entry comes when this one has been read; what was refused is read to nowhere.
-        writes.push(
-          take(entry)
-            .catch(fail)
-            .finally(() => entry.resume()),
-        );
-      },
+    await parse(archive, (entry) => {
+      // The next entry comes when this one has been read; what was refused is read to nowhere.
+      const written = take(entry).catch((error: unknown) => {
+        fail(error);
+        entry.resume();
+      });
+      writes.push(written);
     });
     await Promise.all(writes);
   } catch (error) {
@@ -77,4 +79,18 @@ async function unpack(archive: string, folder: string, { check, names, signal }:
   if (failed instanceof FoehnError || signal?.aborted) throw failed;
   const known = toStorageError(failed, folder);
   throw known instanceof FoehnError ? known : check.refuse(`cannot be unpacked: ${known.message}`, failed);
+}
+
+/** Entries in their order. Their data wait until they are read. */
+function parse(archive: string, onReadEntry: (entry: tar.ReadEntry) => void): Promise<void> {
+  return new Promise((done, failed) => {
+    const parser = new tar.Parser({ strict: true, onReadEntry });
+    const file = createReadStream(archive);
+    const stop = (error: unknown) => {
+      file.destroy();
+      failed(error);
+    };
+    parser.on("end", done).on("error", stop).on("abort", stop);
+    file.on("error", stop).pipe(parser as unknown as NodeJS.WritableStream);
+  });
 }
