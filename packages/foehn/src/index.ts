@@ -118,7 +118,14 @@ export { createNetwork, networks } from "./models/registry.js";
 // Figures
 export { drawErrorMap, drawForecastMap } from "./plots/forecast-map.js";
 // Scores
-export { type ScoreOptions, type ScoreResult, scoreForecast } from "./scores/score.js";
+export { knownRegions, type NamedRegion } from "./scores/ensemble/regions.js";
+export {
+  type MergeScoresOptions,
+  mergeScores,
+  type ScoreOptions,
+  type ScoreResult,
+  scoreForecast,
+} from "./scores/score.js";
 export { formatScoreTable, type ScoreTable } from "./scores/table.js";
 // Data sources
 export { arraySource } from "./sources/array-source.js";
@@ -127,6 +134,7 @@ export type { EcmwfOptions } from "./sources/ecmwf.js";
 export type { GfsOptions } from "./sources/gfs.js";
 export { openSource } from "./sources/open.js";
 export { cdsSource, ecmwfSource, gfsSource, remoteGribSource } from "./sources/operational.js";
+export { type RegridSpec, regridSource, type SourceRegrid } from "./sources/regrid-source.js";
 export type { RemoteOptions } from "./sources/remote-grib.js";
 export type { RemoteGribOptions } from "./sources/remote-grib-source.js";
 export type { Field, FieldRequest, Source, VariableInfo } from "./sources/source.js";

@@ -1,7 +1,13 @@
 import * as torch from "@foehn/torch";
 import { describe, expect, it } from "vitest";
 import { regularGrid } from "../grid/grid.js";
-import { logSpectrumError, RadialSpectrum, type SpectrumShape, spectrumShape } from "./radial-spectrum.js";
+import {
+  logSpectralDistance,
+  logSpectrumError,
+  RadialSpectrum,
+  type SpectrumShape,
+  spectrumShape,
+} from "./radial-spectrum.js";
 
 function density(values: Float32Array, shape: SpectrumShape): { wavelengths: readonly number[]; power: number[] } {
   const spectrum = new RadialSpectrum(shape);
@@ -28,6 +34,20 @@ describe("the radial spectrum", () => {
       expect(power[peak]! / (2 * 120)).toBeCloseTo(2, 4);
       expect(power.reduce((a, b) => a + b, 0)).toBeCloseTo(power[peak]!, 4);
     }
+  });
+
+  it("of a doubled field is 6.02 dB away", () => {
+    torch.manualSeed(2);
+    const noise = torch.randn([48, 48]).toTypedArray() as Float32Array;
+    const [one, doubled] = [
+      density(noise, square),
+      density(
+        noise.map((value) => 2 * value),
+        square,
+      ),
+    ];
+    expect(logSpectralDistance(doubled.power, one.power)).toBeCloseTo(20 * Math.log10(2), 4);
+    expect(logSpectralDistance(one.power, one.power)).toBe(0);
   });
 
   it("is the same for a transposed field, also on oblong cells and domains", () => {

@@ -111,3 +111,11 @@ export function logSpectrumError(a: ArrayLike<number>, b: ArrayLike<number>): nu
   }
   return Math.sqrt(sum / count);
 }
+
+/**
+ * Log-spectral distance of two spectra in decibels, Earth2Studio's `log_spectral_distance`: 10 √mean(log₁₀(a / b)²). A field of twice the
+ * size has four times the power and is 6.02 dB away.
+ */
+export function logSpectralDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return 10 * logSpectrumError(a, b);
+}
