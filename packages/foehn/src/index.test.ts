@@ -51,6 +51,7 @@ describe("the library", () => {
       "dummyInference",
       "dummyLoop",
       "ecmwfSource",
+      "explain",
       "fetchWithRetry",
       "fieldsState",
       "forcingNames",
