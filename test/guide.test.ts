@@ -34,6 +34,7 @@ describe("docs/guides/first-model.md", () => {
     "README.md",
     "docs/guides/first-model.md",
     "docs/guides/forecast-steps.md",
+    "docs/guides/forecasts.md",
     "docs/guides/observers.md",
     "docs/guides/sources.md",
   ])("%s names verbs and flags that exist", async (page) => {

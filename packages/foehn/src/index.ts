@@ -62,7 +62,12 @@ export { type ForecastOptions, type ForecastResult, forecast } from "./forecast/
 export { type FieldsHook, type StepHooks, withHooks } from "./forecast/hooks.js";
 export { Inference, type InferenceState } from "./forecast/inference.js";
 export { interleave } from "./forecast/interleave.js";
-export type { ForecastOutput } from "./forecast/outputs/output.js";
+export { type AxisSizes, parseAxisSizes } from "./forecast/outputs/chunk-shapes.js";
+export { type DomainNetcdfOptions, DomainNetcdfOutput, type DomainOfOutput } from "./forecast/outputs/domain-netcdf.js";
+export { parsePoints, parseWindow } from "./forecast/outputs/domain-text.js";
+export { type Domain, type PointsDomain, placeDomain, type WindowDomain } from "./forecast/outputs/domains.js";
+export { type FileOutputOptions, fileOutput } from "./forecast/outputs/file-output.js";
+export type { ForecastHeader, ForecastOutput, ForecastStep, OutputUnits } from "./forecast/outputs/output.js";
 export { type ReplayOptions, replayLoop } from "./forecast/replay-loop.js";
 export type { SourceTerm } from "./forecast/source-term.js";
 export type { LoopDescription, TimeLoop, TimeLoopStep } from "./forecast/time-loop.js";
