@@ -179,6 +179,11 @@ export function truthOption(): Option {
   return pathsOption("--truth <path>", "what really happened: a file, folder or glob, or `synthetic`; may be repeated");
 }
 
+/** `--trust`: for packages from elsewhere that bring code. */
+export function trustOption(): Option {
+  return new Option("--trust", "let the code that a package brings run");
+}
+
 /** `--explain`: the same everywhere. */
 export function explainOption(): Option {
   return new Option(

@@ -5,17 +5,19 @@ import { withInterrupt } from "../../core/interrupt.js";
 import { formatTimeShort } from "../../core/time.js";
 import { commandLine } from "../command-line.js";
 import { withOptionalData } from "../data.js";
-import { table } from "../io.js";
+import { type Console, table } from "../io.js";
 import {
   borderDataOption,
   choiceOption,
   dataOption,
   deviceOption,
+  explainOption,
   overwriteOption,
   pathsOption,
   regridOption,
   shardOptions,
   threadsOption,
+  trustOption,
 } from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
@@ -32,6 +34,7 @@ interface Flags {
   readonly regrid?: { readonly method: string };
   readonly borderData?: readonly string[];
   readonly trust?: boolean;
+  readonly explain?: boolean;
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
@@ -51,6 +54,7 @@ export const define: DefineVerb = (command, run) => {
     .addOption(pathsOption("--truth <path>", "with --job: score each run against these data; may be repeated"))
     .addOption(regridOption())
     .addOption(borderDataOption())
+    .addOption(explainOption().conflicts("job"))
     .addOption(overwriteOption());
   for (const option of shardOptions()) command.addOption(option);
   command
@@ -58,7 +62,7 @@ export const define: DefineVerb = (command, run) => {
     .addOption(deviceOption())
     .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
     .addOption(threadsOption())
-    .option("--trust", "let the code that a package brings run")
+    .addOption(trustOption())
     .addHelpText(
       "after",
       `
@@ -77,6 +81,7 @@ in any number of shards and batches. In a job, shards share the initial times, a
         if ((config === undefined) === (flags.job === undefined)) {
           throw new UsageError("give either a configuration or --job", { hint: "foehn ensemble config.json" });
         }
+        if (flags.explain && config !== undefined) return explainEnsemble(console, config, flags);
         (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const { runEnsemble, runJob } = await import("../../forecast/ensemble/run-ensemble.js");
         await withInterrupt((signal) =>
@@ -131,6 +136,16 @@ in any number of shards and batches. In a job, shards share the initial times, a
       }),
     );
 };
+
+async function explainEnsemble(console: Console, config: string, flags: Flags): Promise<void> {
+  const { readEnsembleConfig } = await import("../../forecast/ensemble/config.js");
+  const { ensembleToExplain } = await import("../../forecast/ensemble/run-ensemble.js");
+  const { printExplanation } = await import("../explain.js");
+  const model = flags.weatherModel === undefined ? {} : { weather_model: flags.weatherModel };
+  const { data: source, events: eventsFile, borderData: borderSource, ...rest } = flags;
+  const what = ensembleToExplain(readEnsembleConfig(config, model), { ...rest, source, eventsFile });
+  return printExplanation(console, { ...what, borderSource });
+}
 
 /** What a job does with a finished run: scores it, when truth is given and the protocol asks for it. */
 async function scoring(

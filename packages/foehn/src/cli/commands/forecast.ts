@@ -26,6 +26,7 @@ import {
   threadsOption,
   timeOption,
   timesOption,
+  trustOption,
 } from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
@@ -61,6 +62,7 @@ interface Flags {
   readonly diagnostic?: readonly string[];
   readonly dummy?: boolean;
   readonly explain?: boolean;
+  readonly trust?: boolean;
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
@@ -114,6 +116,7 @@ export const define: DefineVerb = (command, run) => {
     .addOption(deviceOption())
     .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
     .addOption(threadsOption())
+    .addOption(trustOption())
     .addHelpText(
       "after",
       `
@@ -220,6 +223,7 @@ async function optionsOf(flags: Flags): Promise<Omit<ForecastOptions, "package">
     regrid: flags.regrid,
     diagnostics: flags.diagnostic,
     dummy: flags.dummy === true,
+    trust: flags.trust,
   };
 }
 

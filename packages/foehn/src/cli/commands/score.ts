@@ -23,6 +23,7 @@ import {
   threadsOption,
   timeOption,
   timesOption,
+  trustOption,
 } from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
@@ -44,6 +45,7 @@ interface Flags {
   readonly borderData?: readonly string[];
   readonly regrid?: { readonly method: string };
   readonly explain?: boolean;
+  readonly trust?: boolean;
   readonly acc?: "uncentred" | "centred";
   readonly climatology?: string;
   readonly region?: readonly NamedRegion[];
@@ -91,6 +93,7 @@ export const define: DefineVerb = (command, run) => {
     .addOption(deviceOption())
     .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
     .addOption(threadsOption())
+    .addOption(trustOption())
     .addHelpText(
       "after",
       `
@@ -114,9 +117,9 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
         if (flags.explain) {
           const { printExplanation } = await import("../explain.js");
           const { defaultDates } = await import("../../scores/score.js");
-          const { borderData: borderSource, output, forecastOutput, regrid, overwrite, batchSize } = flags;
+          const { borderData: borderSource, output, forecastOutput, regrid, overwrite, batchSize, trust } = flags;
           return printExplanation(console, {
-            ...{ verb: "score", package: name, source: data, borderSource, dates, steps, regrid, batchSize },
+            ...{ verb: "score", package: name, source: data, borderSource, dates, steps, regrid, batchSize, trust },
             overwrite: overwrite === true,
             outputs: [forecastOutput ?? []].flat(),
             // A folder of CSV files is gone on with.
@@ -153,6 +156,7 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
               progress: console.progress(),
               borderSource,
               regrid: flags.regrid,
+              trust: flags.trust,
             }),
           ),
         );

@@ -13,6 +13,7 @@ import { formatTime } from "../../core/time.js";
 import { namedGrid } from "../../grid/json.js";
 import { type Regridder, regridder } from "../../grid/regrid/regridder.js";
 import { selection } from "../../grid/regrid/select.js";
+import type { ExplainOptions } from "../explain/explain.js";
 import { type ModelOptions, withModel } from "../model-on-data.js";
 import type { DataSpec } from "../open-data.js";
 import { DomainNetcdfOutput, type DomainOfOutput } from "../outputs/domain-netcdf.js";
@@ -134,6 +135,25 @@ export async function runEnsemble(config: EnsembleConfig, options: RunEnsembleOp
       steps: config.simulation_length,
     };
   });
+}
+
+/** What `explain` takes of such a run. @throws as `runEnsemble` for a wrong event, shard or configuration */
+export function ensembleToExplain(
+  config: EnsembleConfig,
+  options: RunEnsembleOptions,
+): Omit<ExplainOptions, "borderSource"> {
+  const { cwd, overwrite, regrid, trust, shard = 0 } = options;
+  const event = eventOf(config, options.eventsFile);
+  const start = options.start ?? startOf(event);
+  const folder = options.output ?? outputFolder(config, event, start);
+  return {
+    ...{ verb: "ensemble", package: config.weather_model, source: sourceOf(config, event, options), start },
+    ...{ cwd, overwrite, regrid, trust, steps: config.simulation_length },
+    members: config.ensemble_members,
+    batchSize: config.ensemble_batch_size,
+    outputs: config.output_frequency > 0 ? [join(folder, `ensemble_out_${shard}.nc`)] : [],
+    ...(config.output_frequency > 0 ? { outputFrequency: config.output_frequency } : {}),
+  };
 }
 
 /** One initial time of a job. */

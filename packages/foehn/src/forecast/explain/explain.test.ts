@@ -214,6 +214,20 @@ describe("foehn forecast --explain", () => {
     const score = await run("score", folder, "--data", data, "-n", "1", "--explain");
     expect(score.out).toMatch(/truth: t2m, msl × 3 times/);
     expect(score.status).toBe(0);
+    const config = {
+      ...{ weather_model: folder, simulation_length: 2, ensemble_members: 5, ensemble_batch_size: 2, data },
+      weather_event: {
+        properties: { name: "storm", start_time: "2019-03-01T06:00:00" },
+        domains: [{ type: "Window", name: "all", diagnostics: [{ type: "raw", channels: ["t2m"] }] }],
+      },
+      output_path: join(root, "ensemble"),
+    };
+    const members = await run("ensemble", JSON.stringify(config), "--explain", "--json");
+    expect(members.err).toBe("");
+    expect(JSON.parse(members.out)).toMatchObject({
+      ...{ verb: "ensemble", members: 5, rows: 2, steps: 2, initial_times: ["2019-03-01T06:00:00Z"], exit_code: 0 },
+      disk: [{ what: join(root, "ensemble", "ensemble_out_0.nc"), bytes: 5 * 3 * 2 * points * 4 }],
+    });
     expect(await run(...common, "--steps", "x")).toMatchObject({ status: 2 });
     const { existsSync } = await import("node:fs");
     expect(existsSync(output)).toBe(false);
