@@ -89,6 +89,12 @@ export const verbs: readonly Verb[] = [
     load: () => import("./commands/lagged.js"),
   },
   {
+    name: "s2s",
+    group: "Forecasting",
+    summary: "terciles of sub-seasonal forecasts: edges, probabilities, RPS and RPSS",
+    load: () => import("./commands/s2s.js"),
+  },
+  {
     name: "events",
     group: "Forecasting",
     summary: "list, show or check weather events: when ensembles start and what they keep",
