@@ -17,6 +17,7 @@ import type { DatasetInfo } from "../datasets/dataset.js";
 import { buildStatics } from "../datasets/statics.js";
 import { latLonGrid } from "../grid/grid.js";
 import { isInside } from "../io/remote/object-path.js";
+import { startServer } from "../io/remote/server.test-support.js";
 import { createNetwork } from "../models/registry.js";
 import type { PackageContents } from "../training/package-contents.js";
 import { readManifest } from "./manifest.js";
@@ -245,5 +246,31 @@ describe("paths", () => {
     mkdirSync(join(folder, "empty"));
     await expect(openPackage("empty", { cwd: folder })).rejects.toThrow(/has no metadata.json/);
     expect(existsSync(path)).toBe(true);
+  });
+
+  it("work from a web server as from a folder, each file when it is used; damage on the way is found", async () => {
+    const path = await written("served");
+    const files = Object.fromEntries(readdirSync(path).map((name) => [`/m/${name}`, readFileSync(join(path, name))]));
+    const server = await startServer(files);
+    try {
+      const options = { cache: join(folder, "cache"), lock: false, retryDelayMs: 1 } as const;
+      const [pkg, local] = [await openPackage(`${server.url}/m`, options), await openPackage(path)];
+      expect(pkg).toMatchObject({ name: "little", path: `${server.url}/m`, manifest: local.manifest });
+      expect(new Set(server.seen.map((request) => request.path))).toEqual(new Set(["/m/metadata.json"]));
+      const [network, same] = [await pkg.network(), await local.network()];
+      const values = (module: typeof network) =>
+        [...(module.stateDict() as Map<string, torch.Tensor>)].map(([name, tensor]) => [name, tensor.toTypedArray()]);
+      expect(values(network)).toEqual(values(same));
+      network.dispose();
+      same.dispose();
+      expect(server.seen.some((request) => request.path.includes("climatology"))).toBe(false);
+      server.faults.set("/m/climatology.safetensors", { flipBit: 999 });
+      await expect(pkg.climatology()).rejects.toThrow(/not the file that was expected/);
+      server.faults.clear();
+      expect(await pkg.climatology()).toEqual(await local.climatology());
+      await expect(openPackage(`${server.url}/n`, options)).rejects.toThrow(/there is no package at .*\/n/);
+    } finally {
+      await server.close();
+    }
   });
 });

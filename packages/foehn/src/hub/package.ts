@@ -10,7 +10,6 @@ import { InterruptedError, ModelError, NetworkError, UsageError } from "../core/
 import { sha256File } from "../core/files.js";
 import type { Progress } from "../core/progress.js";
 import { didYouMean } from "../core/suggest.js";
-import { isNotFound } from "../io/remote/http.js";
 import { checkedPath } from "../io/remote/object-path.js";
 import { type ObjectStoreOptions, openObjectStore } from "../io/remote/object-store.js";
 import { unpacked } from "./archive/unpacked.js";
@@ -378,8 +377,3 @@ export class Package {
 const tableSchema = z.object({
   files: z.record(z.string(), z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), size: z.int().nonnegative() })),
 });
-
-/** True when an error says that a file or package is not there. */
-export function isMissing(error: unknown): boolean {
-  return isNotFound(error);
-}

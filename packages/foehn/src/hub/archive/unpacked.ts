@@ -4,8 +4,8 @@
 import { createHash } from "node:crypto";
 import { realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { cacheDir } from "../../core/cache-dir.js";
 import { toStorageError } from "../../core/files.js";
+import { modelCacheFolder, unpackedFolder } from "../cache/place.js";
 import { untar } from "./untar.js";
 import { type UnpackOptions, unzip } from "./unzip.js";
 
@@ -23,7 +23,7 @@ export interface UnpackedOptions extends UnpackOptions {
  * @throws FormatError when the archive is damaged or hostile; StorageError when the disk does not let us write
  */
 export async function unpacked(archive: string, options: UnpackedOptions = {}): Promise<string> {
-  const { cache = unpackedCache(), format = /\.zip$/i.test(archive) ? "zip" : "tar" } = options;
+  const { cache = unpackedFolder(modelCacheFolder()), format = /\.zip$/i.test(archive) ? "zip" : "tar" } = options;
   let folder: string;
   try {
     const { size, mtimeMs } = await stat(archive);
@@ -40,11 +40,6 @@ export async function unpacked(archive: string, options: UnpackedOptions = {}): 
     if (!(await isFolder(folder))) throw error;
   }
   return folder;
-}
-
-function unpackedCache(): string {
-  const models = process.env.FOEHN_MODEL_CACHE;
-  return models ? join(models, "unpacked") : cacheDir(join("models", "unpacked"));
 }
 
 const isFolder = async (path: string): Promise<boolean> =>

@@ -1,6 +1,8 @@
 // Anonymous first. Most models are public, and a token that is old or of somebody else must not close them; so it is sent when the server
 // asks for it, and from then on. Not here: where tokens come from (each store).
 
+import { ambientFetch } from "../../io/remote/ambient-fetch.js";
+
 /** Options of `credentialFetch`. */
 export interface CredentialFetchOptions {
   /** Instead of the global fetch. */
@@ -16,9 +18,9 @@ export interface CredentialFetchOptions {
 /** A fetch that sends a credential only to `origin` and only once it was asked for. */
 export function credentialFetch(options: CredentialFetchOptions): typeof globalThis.fetch {
   const { origin, statuses = [401, 403] } = options;
-  const plain = options.fetch ?? globalThis.fetch;
   let needed = false;
   return async (input, init = {}) => {
+    const plain = options.fetch ?? (await ambientFetch());
     const url = input instanceof Request ? input.url : String(input);
     if (new URL(url).origin !== origin) return plain(url, init);
     const withCredential = async (): Promise<RequestInit | undefined> => {

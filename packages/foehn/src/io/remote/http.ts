@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { InterruptedError, NetworkError } from "../../core/errors.js";
 import { throwIfInterrupted } from "../../core/interrupt.js";
+import { ambientFetch } from "./ambient-fetch.js";
 import { publicUrl } from "./public-url.js";
 
 /** What `fetchWithRetry` takes besides the address. */
@@ -165,7 +166,7 @@ async function send(url: URL, first: URL, method: string, options: HttpOptions):
   target.password = "";
   const timer = setTimeout(() => silence.abort(), timeoutMs);
   try {
-    const response = await (options.fetch ?? globalThis.fetch)(target, {
+    const response = await (options.fetch ?? (await ambientFetch()))(target, {
       method,
       headers,
       redirect: "manual",

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { AwsV4Signer } from "aws4fetch";
 import { NetworkError, UsageError } from "../../core/errors.js";
+import { ambientFetch } from "./ambient-fetch.js";
 import { fetchWithRetry, type HttpOptions, readBody } from "./http.js";
 import { storeOver } from "./http-store.js";
 import { checkedPath, encodePath } from "./object-path.js";
@@ -72,8 +73,8 @@ export function openS3Store(uri: string, options: S3Options & Network = {}): Obj
   const keyOf = (path: string): string => [prefix, path].filter((part) => part !== "").join("/");
   const urlOf = async (path: string): Promise<string> => `${baseOf(await connect())}/${encodePath(keyOf(path))}`;
 
-  const rawFetch = options.fetch ?? globalThis.fetch;
   const send = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
+    const rawFetch = options.fetch ?? (await ambientFetch());
     const known = await connect();
     const url = new URL(input instanceof Request ? input.url : input);
     // A redirect has led away: what is there must not see our signature.
