@@ -194,6 +194,25 @@ describe("faults of the server", () => {
     for (const { headers } of other.seen) expect(headers.authorization).toBeUndefined();
   });
 
+  it("that wants a password or a signature: neither is shown or kept", async () => {
+    const server = await withTable();
+    const address = new URL(`${server.url}/m?sig=geheim1`);
+    address.username = "me";
+    address.password = "geheim2";
+    const pkg = open(address.href);
+    await pkg.resolve("weights.bin");
+    expect(server.seen.at(-1)?.headers.authorization).toBe(`Basic ${btoa("me:geheim2")}`);
+    expect(server.seen.at(-1)?.path).toBe("/m/weights.bin?sig=geheim1");
+    const failure = await pkg.resolve("none").catch((error: unknown) => error);
+    const entries = await readdir(join(root, "cache", "entries"), { recursive: true, withFileTypes: true });
+    const files = entries
+      .filter((item) => item.isFile())
+      .map((item) => readFile(join(item.parentPath, item.name), "utf8"));
+    const shown = [pkg.uri, String(failure), JSON.stringify(failure), ...(await Promise.all(files))].join();
+    expect(shown).toContain("/m");
+    expect(shown).not.toMatch(/geheim/);
+  });
+
   it("goes on where an interrupted download stopped", async () => {
     const server = await withTable();
     server.faults.set("/m/weights.bin", { slow: 1500 });

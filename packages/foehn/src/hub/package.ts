@@ -12,6 +12,7 @@ import type { Progress } from "../core/progress.js";
 import { didYouMean } from "../core/suggest.js";
 import { checkedPath } from "../io/remote/object-path.js";
 import { type ObjectStoreOptions, openObjectStore } from "../io/remote/object-store.js";
+import { publicUrl } from "../io/remote/public-url.js";
 import { unpacked } from "./archive/unpacked.js";
 import { splitArchivePath } from "./archive-path.js";
 import { ModelCache, type ModelCacheOptions } from "./cache/model-cache.js";
@@ -54,7 +55,7 @@ export interface ResolveFileOptions {
 
 /** Files under an address. It holds no file handles. */
 export class Package {
-  /** As it was given. */
+  /** The address as it was given, without passwords and signatures: it is shown, and written into records. */
   readonly uri: string;
   readonly address: PackageAddress;
   /** True when its files lie on this machine, outside of the cache. */
@@ -70,7 +71,7 @@ export class Package {
 
   /** @throws UsageError for what is no address, or a local folder that is not there */
   constructor(uri: string, options: PackageOptions = {}) {
-    this.uri = uri;
+    this.uri = /^https?:.*[?@]/i.test(uri) ? publicUrl(uri) : uri;
     this.address = parsePackageUri(uri, options);
     this.isLocal = this.address.kind === "folder" || this.address.kind === "builtin";
     this.trusted = options.trust === true || this.isLocal;

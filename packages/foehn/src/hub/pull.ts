@@ -87,7 +87,7 @@ export async function lockPackages(uris: readonly string[], options: PullOptions
       });
     }
     const { revision, files } = await pull(pkg, options);
-    locked[uri] = {
+    locked[pkg.uri] = {
       ...(revision === undefined ? {} : { revision }),
       files: Object.fromEntries(files.map(({ path, sha256, size }) => [path, { sha256, size }])),
     };

@@ -115,10 +115,10 @@ async function transfer(
   try {
     let first: ObjectStream | undefined;
     if (note === undefined) {
-      first = await repeated(options, () => objects.stream(path, { start: 0, end: segmentBytes, signal }));
+      first = await objects.stream(path, { start: 0, end: segmentBytes, signal });
       if (first.partial && first.size === undefined) {
         await first.body.cancel();
-        first = await repeated(options, () => objects.stream(path, { signal }));
+        first = await objects.stream(path, { signal });
       }
       await refuseSize(first, expected, partial).catch(async (error) => {
         await first?.body.cancel();
@@ -188,6 +188,7 @@ async function inRanges(first: ObjectStream | undefined, note: Note, work: Range
   const queue = gapsIn(note.done, note.size, segmentBytes);
   let arrived = note.done.reduce((sum, [start, end]) => sum + end - start, 0);
   let noted = arrived;
+  const before = arrived;
   let writing: Promise<void> = Promise.resolve();
   const remember = (): Promise<void> => {
     // A note must not be on the disk before the bytes that it speaks of.
@@ -213,7 +214,7 @@ async function inRanges(first: ObjectStream | undefined, note: Note, work: Range
     for (let gap = queue.shift(); gap !== undefined; gap = queue.shift()) {
       const stream = opened;
       opened = undefined;
-      await fillGap(gap, stream, note, work, signal, onChunk);
+      await fillGap(gap, stream, note, work, signal, () => arrived > before, onChunk);
     }
   };
   const count = Math.min(connections, Math.max(1, queue.length));
@@ -240,6 +241,7 @@ async function fillGap(
   note: Note,
   { objects, path, handle, options }: RangeWork,
   signal: AbortSignal,
+  hasBegun: () => boolean,
   onChunk: (start: number, end: number) => void,
 ): Promise<void> {
   let [at, end] = [gap.start, Math.min(gap.end, note.size)];
@@ -268,7 +270,9 @@ async function fillGap(
     } catch (error) {
       throwIfInterrupted(signal, `the download of ${path}`);
       failed = at > before ? 1 : failed + 1;
-      if (!isTransient(error) || failed >= attemptsPerSegment) throw error;
+      // A server that cannot be reached was tried several times already (http.ts); patience is for what has begun.
+      const isSpent = stream === undefined && !hasBegun();
+      if (!isTransient(error) || isSpent || failed >= attemptsPerSegment) throw error;
       await pause(failed, options);
     }
     stream = undefined;

@@ -94,6 +94,13 @@ export class ModelCache {
     if (known !== undefined) return known === "missing" ? undefined : known;
     const key = `${this.folder}\0${store.id}\0${path}`;
     let promise = running.get(key);
+    if (promise !== undefined && options.expected?.sha256 !== undefined) {
+      // Whoever began it may expect something else; a second look costs nothing once it is here.
+      await promise.catch(() => {});
+      const brought = await this.#find(store, path, options.expected);
+      if (brought !== undefined) return brought.path;
+      promise = running.get(key);
+    }
     if (promise === undefined) {
       promise = this.#bring(store, path, options).finally(() => running.delete(key));
       running.set(key, promise);

@@ -58,7 +58,9 @@ export async function fetchWithRetry(url: string | URL, options: HttpOptions = {
     } catch (error) {
       if (!(error instanceof NetworkError) || error.status !== undefined) throw error;
       failure = error;
-      if (method === "POST" || isPermanent(error)) throw failure;
+      // Silence takes its time; who was silent twice is not asked five times.
+      const isSilent = error.cause instanceof Error && error.cause.name === "AbortError";
+      if (method === "POST" || isPermanent(error) || (isSilent && attempt >= 1)) throw failure;
     }
     if (attempt >= retries || wait > longestWaitMs) throw failure;
     await sleep(wait, undefined, { signal: options.signal }).catch(() => {});
