@@ -57,19 +57,10 @@ export async function openOnnxPackage(
   file: string,
   options: ModulePackageOptions,
 ): Promise<OpenLoop> {
-  const { inputs, grid, levels } = described(model.manifest);
-  const session = await openOnnxFile(await model.source.resolve(file), { device: options.device });
-  try {
-    const forward = plainOnnxFunction(session, { inputs: inputs.length, nHistoryLevels: levels, shape: grid.shape });
-    return await opened(
-      model,
-      { forward, notes: [], dispose: () => session.dispose() },
-      { ...options, precision: "fp32" },
-    );
-  } catch (error) {
-    session.dispose();
-    throw error;
-  }
+  return openedOrFreed(model, await openModelFile(model, "onnx", file, options.device), {
+    ...options,
+    precision: "fp32",
+  });
 }
 
 /** The model in a TorchScript archive. */
@@ -78,19 +69,41 @@ export async function openTorchScriptPackage(
   file: string,
   options: ModulePackageOptions,
 ): Promise<OpenLoop> {
-  const { grid, historyTimeStep } = described(model.manifest);
+  return openedOrFreed(model, await openModelFile(model, "torchscript", file, options.device), options);
+}
+
+/** The function of a model that is one file. @throws ModelError, FormatError for a file that is none, or takes other inputs */
+export async function openModelFile(
+  model: ModelPackage,
+  kind: "onnx" | "torchscript",
+  file: string,
+  device: string,
+): Promise<OpenFunction> {
+  const { inputs, grid, levels, historyTimeStep } = described(model.manifest);
   const { source } = model;
-  const script = await torchScriptFunction({
-    path: await source.resolve(file),
-    config: (await source.has("config.json")) ? await source.resolve("config.json") : undefined,
-    grid,
-    historyTimeStep,
-    device: options.device,
-  });
+  if (kind === "torchscript") {
+    const config = (await source.has("config.json")) ? await source.resolve("config.json") : undefined;
+    return torchScriptFunction({ path: await source.resolve(file), config, grid, historyTimeStep, device });
+  }
+  const session = await openOnnxFile(await source.resolve(file), { device });
   try {
-    return await opened(model, script, options);
+    const forward = plainOnnxFunction(session, { inputs: inputs.length, nHistoryLevels: levels, shape: grid.shape });
+    return { forward, notes: [], dispose: () => session.dispose() };
   } catch (error) {
-    script.dispose();
+    session.dispose();
+    throw error;
+  }
+}
+
+async function openedOrFreed(
+  model: ModelPackage,
+  open: OpenFunction,
+  options: ModulePackageOptions,
+): Promise<OpenLoop> {
+  try {
+    return await opened(model, open, options);
+  } catch (error) {
+    open.dispose();
     throw error;
   }
 }
@@ -176,7 +189,8 @@ function featuresLast(network: Network, x: Tensor): Tensor {
   return network.forward(x.reshape([x.size(0), -1, ny, nx]).permute([0, 2, 3, 1])).permute([0, 3, 1, 2]);
 }
 
-interface Statistics {
+/** Of a bare model; undefined where it works on physical values. */
+export interface ModuleStatistics {
   readonly inputs: ChannelStatistics | undefined;
   readonly outputs: ChannelStatistics | undefined;
   readonly notes: readonly string[];
@@ -184,12 +198,12 @@ interface Statistics {
 
 const [meansFile, stdsFile] = ["global_means.npy", "global_stds.npy"];
 
-/** Means and standard deviations: of metadata.json, or of the two tables, or none. */
-async function statisticsOf(
+/** Means and standard deviations: of metadata.json, or of the two tables, or none. @throws ModelError for tables that do not fit */
+export async function statisticsOf(
   { manifest, source, path }: ModelPackage,
   inputs: readonly string[],
   outputs: readonly string[],
-): Promise<Statistics> {
+): Promise<ModuleStatistics> {
   const { normalisation } = manifest;
   if (normalisation) {
     const pick = (names: readonly string[]): ChannelStatistics => ({

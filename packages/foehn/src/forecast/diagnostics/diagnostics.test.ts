@@ -15,6 +15,7 @@ import { openSource } from "../../sources/open.js";
 import { forecast } from "../forecast.js";
 import { every, inventedInfo, inventedSource } from "../invented.test-support.js";
 import { openLoop } from "../open-loop.js";
+import { npy, onnxFile } from "../package.test-support.js";
 import { adding, hour, initial, items, smallGrid } from "../stepper.test-support.js";
 import { columnWaterVapour } from "./column-water-vapour.js";
 import type { Diagnostic } from "./diagnostic.js";
@@ -350,6 +351,28 @@ describe("a network as a diagnostic", () => {
     expect(none).toBe(0);
     const folder = write({ ...manifest, diagnostic: { log_epsilon: 1e-5 } });
     expect((await openPackage(folder)).manifest.diagnostic).toEqual({ log_epsilon: 1e-5 });
+  });
+
+  it("runs an ONNX file with the tables of statistics beside it", async () => {
+    const folder = write({
+      ...{ name: "rain", architecture: "onnx", grid: gridToJson(smallGrid), diagnostic: {} },
+      ...{ in_channels_names: ["t2m", "msl"], out_channels_names: ["tp"] },
+    });
+    const sum = onnxFile({
+      inputs: { x: ["b", 2, 3, 4] },
+      outputs: { y: ["b", 1, 3, 4] },
+      nodes: [["ReduceSum", ["x", "axes"], ["y"]]],
+      constants: [{ name: "axes", values: [1], type: "int64" }],
+    });
+    writeFileSync(join(folder, "model.onnx"), sum);
+    writeFileSync(join(folder, "global_means.npy"), npy([280, 1e5]));
+    writeFileSync(join(folder, "global_stds.npy"), npy([10, 1000]));
+    const diagnostic = await packageDiagnostic(await openPackage(folder), { grid: smallGrid });
+    using wrapped = withDiagnostics(adding(10, 6, { names: ["msl", "t2m"] }), [diagnostic]);
+    const start = torch.cat([torch.full([2, 1, 1, 3, 4], 1.01e5), torch.full([2, 1, 1, 3, 4], 290)], { dim: 2 });
+    const given = await items(wrapped, 2, { time: [0, hour], x: start });
+    near(given[0]!.values[24], 2);
+    near(given[1]!.values[36 + 24], 3.01);
   });
 
   it("refuses a package that steps through time, and one that reads forcings", async () => {

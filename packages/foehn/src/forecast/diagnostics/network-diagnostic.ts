@@ -9,6 +9,9 @@ import { describeGrid, type Grid, sameGrid } from "../../grid/grid.js";
 import type { ModelPackage } from "../../hub/model-package.js";
 import { type PrecisionName, resolvePrecision, withPrecision } from "../../training/precision.js";
 import { lookupVariable } from "../../variables/catalogue.js";
+import { planModel } from "../model-plan.js";
+import { openModelFile, statisticsOf } from "../module-package.js";
+import type { ChannelStatistics } from "../module-stepper.js";
 import type { OutputVariable } from "../outputs/output.js";
 import { distinctTimes, toRows } from "../rows.js";
 import type { Diagnostic, DiagnosticInput } from "./diagnostic.js";
@@ -93,6 +96,17 @@ export async function packageDiagnostic(pkg: ModelPackage, options: PackageDiagn
       hint: "name them under in_channels_names: a diagnostic takes fields of the forecast",
     });
   }
+  const parts = {
+    description: `${info.features.map((feature) => feature.name).join(", ")} of ${pkg.name}`,
+    inChannels: manifest.in_channels_names.map((name) => ({ name, units: lookupVariable(name)?.units })),
+    outChannels: info.features.map(({ name, units, longName }) => ({
+      ...{ name, units, longName },
+      standardName: lookupVariable(name)?.standardName,
+    })),
+    logEpsilon: manifest.diagnostic.log_epsilon,
+  };
+  const { way } = await planModel(pkg.source);
+  if (way.kind === "onnx" || way.kind === "torchscript") return fileDiagnostic(pkg, way, device, parts);
   const network = await pkg.network({ device });
   if ((network.constructor as { readonly modelType?: string }).modelType === "graph") {
     throw new ModelError(`the diagnostic ${pkg.name} is a graph network; only networks on the grid are diagnostics`);
@@ -123,22 +137,38 @@ export async function packageDiagnostic(pkg: ModelPackage, options: PackageDiagn
     means: statistic(names, "means"),
     stds: statistic(names, "stds"),
   });
-  const inputs = manifest.in_channels_names;
-  const outputs = info.features.map((feature) => feature.name);
   return networkDiagnostic({
-    description: `${outputs.join(", ")} of ${pkg.name}`,
-    inChannels: inputs.map((name) => ({ name, units: lookupVariable(name)?.units })),
-    outChannels: info.features.map(({ name, units, longName }) => ({
-      ...{ name, units, longName },
-      standardName: lookupVariable(name)?.standardName,
-    })),
+    ...parts,
     forward,
-    inStats: statsOf(inputs),
-    outStats: statsOf(outputs),
-    logEpsilon: manifest.diagnostic.log_epsilon,
+    inStats: statsOf(manifest.in_channels_names),
+    outStats: statsOf(info.features.map((feature) => feature.name)),
     dispose: () => {
       statics.dispose();
       for (const tensor of network.stateDict().values()) tensor.dispose();
     },
+  });
+}
+
+/** An ONNX or TorchScript file: channels first, normalised as metadata.json or the package's tables say. */
+async function fileDiagnostic(
+  pkg: ModelPackage,
+  { kind, file }: { readonly kind: "onnx" | "torchscript"; readonly file: string },
+  device: string,
+  parts: Pick<NetworkDiagnosticParts, "description" | "inChannels" | "outChannels" | "logEpsilon">,
+): Promise<Diagnostic> {
+  const names = (channels: readonly { readonly name: string }[]) => channels.map(({ name }) => name);
+  const [inputs, outputs] = [names(parts.inChannels), names(parts.outChannels)];
+  // Tables beside the model are of its inputs; what else comes out has statistics only where metadata.json gives them.
+  const hasOutputs = pkg.manifest.normalisation !== undefined;
+  const statistics = await statisticsOf(pkg, inputs, hasOutputs ? outputs : inputs);
+  const { forward, dispose } = await openModelFile(pkg, kind, file, device);
+  const stats = (of: ChannelStatistics | undefined) => of && { means: of.mean, stds: of.std };
+  return networkDiagnostic({
+    ...parts,
+    // A diagnostic knows one time: its own.
+    forward: (x, times) => forward(x, times, times),
+    inStats: stats(statistics.inputs),
+    outStats: hasOutputs ? stats(statistics.outputs) : undefined,
+    dispose,
   });
 }
