@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { UsageError } from "../../core/errors.js";
 import { didYouMean } from "../../core/suggest.js";
-import { type NativeEncode, nativeBlosc, nativeZstd } from "./native-codecs.js";
+import type { NativeEncode } from "./native-codecs.js";
 
 /** How one chunk becomes bytes on disk, and how that is written down in each format. */
 export interface ZarrCodec {
@@ -19,12 +19,14 @@ export interface ZarrCodec {
   encode(bytes: Uint8Array, elementBytes: number): Promise<Uint8Array>;
 }
 
-/** Looks for the library with the first chunk. */
-function once(find: () => NativeEncode | undefined): () => NativeEncode | undefined {
-  let found: { readonly encode: NativeEncode | undefined } | undefined;
+/** Looks for the library with the first chunk: loading it costs what many chunks do. */
+function once(
+  find: (libraries: typeof import("./native-codecs.js")) => NativeEncode | undefined,
+): () => Promise<NativeEncode | undefined> {
+  let found: Promise<NativeEncode | undefined> | undefined;
   return () => {
-    found ??= { encode: find() };
-    return found.encode;
+    found ??= import("./native-codecs.js").then(find);
+    return found;
   };
 }
 
@@ -45,22 +47,22 @@ const gzip1: ZarrCodec = {
 };
 
 const zstdLevel = 1;
-const systemZstd = once(() => nativeZstd(zstdLevel));
+const systemZstd = once(({ nativeZstd }) => nativeZstd(zstdLevel));
 
 const zstd: ZarrCodec = {
   name: "zstd",
   metadataV3: () => ({ name: "zstd", configuration: { level: zstdLevel, checksum: false } }),
   metadataV2: () => ({ id: "zstd", level: zstdLevel }),
   encode: async (bytes) => {
-    const native = systemZstd();
+    const native = await systemZstd();
     if (native) return native(bytes);
     const { default: Zstd } = await import("numcodecs/zstd");
     return Zstd.fromConfig({ id: "zstd", level: zstdLevel }).encode(bytes);
   },
 };
 
-const systemBlosc4 = once(() => nativeBlosc(5, 4));
-const systemBlosc8 = once(() => nativeBlosc(5, 8));
+const systemBlosc4 = once(({ nativeBlosc }) => nativeBlosc(5, 4));
+const systemBlosc8 = once(({ nativeBlosc }) => nativeBlosc(5, 8));
 
 // Byte shuffling before lz4 halves noisy float32 fields at the lowest cost of all (reference measurements in bench/).
 const blosc: ZarrCodec = {
@@ -71,7 +73,7 @@ const blosc: ZarrCodec = {
   }),
   metadataV2: () => ({ id: "blosc", cname: "lz4", clevel: 5, shuffle: 1, blocksize: 0 }),
   encode: async (bytes, elementBytes) => {
-    const native = elementBytes === 8 ? systemBlosc8() : systemBlosc4();
+    const native = await (elementBytes === 8 ? systemBlosc8() : systemBlosc4());
     if (native) return native(bytes);
     const { default: Blosc } = await import("numcodecs/blosc");
     return Blosc.fromConfig({ id: "blosc", cname: "lz4", clevel: 5, shuffle: 1, blocksize: 0 }).encode(bytes);
