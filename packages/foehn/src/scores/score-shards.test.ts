@@ -16,6 +16,7 @@ import { pythonLacks, runPython } from "../io/python.test-support.js";
 import { arraySource } from "../sources/array-source.js";
 import type { Source } from "../sources/source.js";
 import { scoreArea } from "./case-means.js";
+import { compareScores, formatComparison } from "./compare.js";
 import { regionByName } from "./ensemble/regions.js";
 import { type MetricRow, parseMetricRows } from "./metric-csv.js";
 import { mergeScores, type ScoreOptions, scoreForecast } from "./score.js";
@@ -210,6 +211,34 @@ print(json.dumps({c: [[sqrt(m[c, l, "mse"]) for l in (6.0, 12.0, 18.0)], [m[c, l
     const same = join(folder, "same");
     cpSync(output, same, { recursive: true });
     expect((await mergeScores({ folders: [output, same] })).table.n_dates).toBe(10);
+  });
+});
+
+describe("a comparison of two models", () => {
+  it("is paired over the dates that both have, and the same every time", async () => {
+    const [first, second] = [join(folder, "first"), join(folder, "second")];
+    await score({ output: first });
+    cpSync(first, second, { recursive: true });
+    const file = join(second, "000.csv");
+    // The second's squared errors are a fourth in t2m, on every date: half the RMSE, beyond doubt. It lacks the last date.
+    const last = new Date(dates.at(-1)! * 1000).toISOString().slice(0, 19);
+    const text = readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => !line.startsWith(last))
+      .map((line) =>
+        line.replace(/(,t2m,mse,)(.*)/, (_, head: string, value: string) => `${head}${Number(value) / 4}`),
+      );
+    writeFileSync(file, text.join("\n"));
+    const result = await compareScores(first, second, { samples: 200 });
+    expect(result.initialTimes).toEqual(dates.slice(0, -1));
+    const t2m = result.scores.find(({ variable }) => variable === "t2m")!;
+    expect(t2m.rmse[1] / t2m.rmse[0]).toBeCloseTo(0.5, 12);
+    expect(t2m.gain).toBeCloseTo(0.5, 12);
+    for (const edge of t2m.interval) expect(edge).toBeCloseTo(0.5, 12);
+    const msl = result.scores.find(({ variable }) => variable === "msl")!;
+    expect([msl.gain, ...msl.interval]).toEqual([0, 0, 0]);
+    expect(await compareScores(first, second, { samples: 200 })).toEqual(result);
+    expect(formatComparison(result)).toMatch(/t2m +\+6 h .* 50\.0 % +50\.0 % to 50\.0 %/);
   });
 });
 

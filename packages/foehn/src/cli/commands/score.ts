@@ -1,5 +1,5 @@
-// foehn score: forecasts of a package from many dates, verified against data; foehn score merge: shards to one result. The work is
-// scores/score.ts.
+// foehn score: forecasts of a package from many dates, verified against data; merge: shards to one result; compare: two models.
+// The work is scores/score.ts and scores/compare.ts.
 
 import { Option } from "commander";
 import { UsageError } from "../../core/errors.js";
@@ -57,10 +57,10 @@ interface Flags {
 const accOption = () =>
   choiceOption("--acc <convention>", "anomalies of the ACC; default uncentred", ["uncentred", "centred"]);
 
-/** foehn score | foehn score merge */
+/** foehn score | foehn score merge | foehn score compare */
 export const define: DefineVerb = (command, run) => {
   command
-    .usage("<package> --data <path> --steps <n> [options] | merge <folder>… [-o scores.nc]")
+    .usage("<package> --data <path> --steps <n> [options] | merge <folder>… | compare <a> <b>")
     .argument("<package>", "folder, address (https, s3, hf, ngc), or a name in MODEL_REGISTRY")
     .optionsGroup("Scores:")
     .addOption(dataOption("initial states and truth"))
@@ -201,6 +201,25 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
           ...(path === undefined ? [] : ["", `wrote ${path}`]),
         ];
         console.result({ ...table, path: path ?? null, incomplete: incomplete.map(formatTime) }, lines.join("\n"));
+      }),
+    );
+  command
+    .command("compare")
+    .description("Compare two folders of CSV scores date by date: which has the lower RMSE, and how sure that is.")
+    .argument("<first>", "a folder that `foehn score … -o FOLDER` has filled")
+    .argument("<second>", "another one")
+    .addOption(integerOption("--samples <n>", "resamplings of the dates; default 1000", { min: 10 }))
+    .addOption(integerOption("--seed <n>", "of the resampling; default 0", { min: 0 }))
+    .action(
+      run(async (console, flags: { samples?: number; seed?: number }, first: string, second: string) => {
+        const { compareScores, formatComparison } = await import("../../scores/compare.js");
+        const result = await compareScores(first, second, flags);
+        const value = {
+          models: result.models,
+          initial_times: result.initialTimes.map(formatTime),
+          scores: result.scores.map(({ leadHours, ...score }) => ({ ...score, lead_hours: leadHours })),
+        };
+        console.result(value, formatComparison(result));
       }),
     );
 };
