@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { regularGrid } from "../grid/grid.js";
+import { golden } from "../io/golden.test-support.js";
 import { cosZenith, cosZenithField, sunPosition } from "./solar.js";
 
 const at = (text: string): number => Date.parse(`${text}:00Z`) / 1000;
@@ -15,6 +17,18 @@ describe("the cosine of the solar zenith angle", () => {
       ["2000-01-01T12:00", 0, 0, 0.92018],
     ] as const) {
       expect(Math.abs(cosZenith(at(time), lat, lon) - expected)).toBeLessThan(1e-4);
+    }
+  });
+
+  it("agrees with other formulas at any time and place (to the 0.01° that both promise)", () => {
+    const cases = JSON.parse(readFileSync(golden("variables", "solar.json"), "utf8")) as [
+      number,
+      number,
+      number,
+      number,
+    ][];
+    for (const [time, lat, lon, expected] of cases) {
+      expect(Math.abs(cosZenith(time, lat, lon) - expected)).toBeLessThan(4e-4);
     }
   });
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Tensor } from "@foehn/torch";
@@ -9,6 +9,7 @@ import { dateFeatures } from "../../datasets/forcings.js";
 import { gridToJson } from "../../grid/json.js";
 import { openPackage } from "../../hub/model-package.js";
 import { writePackage } from "../../hub/write-package.js";
+import { golden } from "../../io/golden.test-support.js";
 import { type ModelType, Network } from "../../models/network.js";
 import { networks } from "../../models/registry.js";
 import { openSource } from "../../sources/open.js";
@@ -132,6 +133,56 @@ describe("diagnostics by formula", () => {
     });
     near((await at(outside, [0, 1000]))[0]![0], 1e5 * Math.exp(-0.5 * Math.log(0.9)), 1e-6);
     expect(() => surfacePressure({ levels: [1000], surfaceGeopotential: Float32Array.of(0) })).toThrow(/two or more/);
+  });
+
+  it("agree with NumPy on random columns, grounds above and below the levels among them", async () => {
+    const { levels, cases } = JSON.parse(readFileSync(golden("forecast", "diagnostics.json"), "utf8")) as {
+      levels: number[];
+      cases: Record<"z" | "t" | "q" | "r" | "vpd", number[]>[] & Record<"surface" | "sp" | "line" | "tcwv", number>[];
+    };
+    const ofCases = (pick: (one: (typeof cases)[number]) => number[]) => cases.map(pick);
+    // All columns as one row of points, so that each has a ground of its own.
+    const apply = async (diagnostic: Diagnostic, columns: number[][]) => {
+      const channels = columns[0]!.map((_, c) => columns.map((column) => column[c]!));
+      const x = torch.tensor(channels).reshape([1, channels.length, 1, columns.length]);
+      const fields = await diagnostic.apply(x, [0]);
+      return [...(fields.contiguous().toTypedArray() as Float32Array)];
+    };
+    const surfaceGeopotential = Float32Array.from(cases, (one) => one.surface);
+    const options = { levels, surfaceGeopotential };
+    const sp = await apply(
+      surfacePressure(options),
+      ofCases(({ z, t }) => [...z, ...t]),
+    );
+    const line = await apply(
+      surfacePressure({ ...options, temperature: false }),
+      ofCases(({ z }) => z),
+    );
+    const tcwv = await apply(
+      columnWaterVapour(levels),
+      ofCases(({ q, sp }) => [...q, sp]),
+    );
+    const pairs = (a: number[], b: number[]) => a.flatMap((value, i) => [value, b[i]!]);
+    const r = await apply(
+      relativeHumidity(levels),
+      ofCases(({ t, q }) => pairs(t, q)),
+    );
+    const vpd = await apply(
+      vapourPressureDeficit(levels),
+      ofCases(({ t, r }) => pairs(t, r)),
+    );
+    for (const [n, one] of cases.entries()) {
+      near(sp[n], one.sp, 2e-6);
+      near(line[n], one.line, 2e-6);
+      near(tcwv[n], one.tcwv);
+      for (const i of levels.keys()) {
+        near(r[i * cases.length + n], one.r[i]!, 1e-4);
+        expect(Math.abs(vpd[i * cases.length + n]! - one.vpd[i]!)).toBeLessThan(2e-4);
+      }
+    }
+    expect(cases.some(({ surface, z }) => surface < z[0]!) && cases.some(({ surface, z }) => surface > z[2]!)).toBe(
+      true,
+    );
   });
 
   it("by name, with levels", async () => {

@@ -133,6 +133,16 @@ describe("explain", () => {
     const wrong = await explain({ verb: "forecast", package: code, source, steps: 1, outputs: [join(root, "y.txt")] });
     expect(wrong.problems.length).toBe(2);
     expect(wrong.exitCode).toBe(2);
+    const far = await explain({
+      verb: "forecast",
+      package: await packageOf("far"),
+      source: "https://127.0.0.1:9/era5.nc",
+      steps: 1,
+    });
+    expect(far.problems).toEqual([]);
+    expect(far.notes.join()).toMatch(
+      /not looked into, because opening would fetch whole files: https:\/\/127.0.0.1:9\/era5.nc/,
+    );
     const published = await explain({
       verb: "forecast",
       package: "builtin://pangu_24",
