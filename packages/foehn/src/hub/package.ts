@@ -2,8 +2,7 @@
 // the lock file, the store's hashes and the package's own table of files, as far as there are such. Not here: what metadata.json means
 // (manifest.ts, model-package.ts), whether its code may run (trust.ts).
 
-import { createReadStream, type ReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { createReadStream, type ReadStream, readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { z } from "zod";
 import { InterruptedError, ModelError, NetworkError, UsageError } from "../core/errors.js";
@@ -335,7 +334,7 @@ export class Package {
     }
     if (file === undefined) return undefined;
     try {
-      const { files } = tableSchema.parse(JSON.parse(await readFile(file, "utf8")));
+      const { files } = tableSchema.parse(JSON.parse(readFileSync(file, "utf8")));
       return new Map(Object.entries(files).map(([path, rest]) => [path, { path, ...rest }]));
     } catch {
       return undefined; // no table, or another kind of metadata.json: metadata() says what is wrong with it

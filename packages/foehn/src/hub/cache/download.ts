@@ -189,6 +189,7 @@ async function inRanges(first: ObjectStream | undefined, note: Note, work: Range
   let arrived = note.done.reduce((sum, [start, end]) => sum + end - start, 0);
   let noted = arrived;
   const before = arrived;
+  let notedAt = 0;
   let writing: Promise<void> = Promise.resolve();
   const remember = (): Promise<void> => {
     // A note must not be on the disk before the bytes that it speaks of.
@@ -204,8 +205,10 @@ async function inRanges(first: ObjectStream | undefined, note: Note, work: Range
     note.done = merged(note.done, [start, end]);
     arrived += end - start;
     options.onBytes?.(arrived, note.size);
-    if (mayResume && arrived - noted >= segmentBytes) {
+    // A note costs a flush of the disk.
+    if (mayResume && arrived - noted >= segmentBytes && (noted === before || performance.now() - notedAt > 1000)) {
       noted = arrived;
+      notedAt = performance.now();
       remember().catch(() => {}); // said by the last one
     }
   };

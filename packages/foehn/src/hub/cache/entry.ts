@@ -1,7 +1,7 @@
 // What the cache remembers of one file of one package: a small JSON file. Written atomically; anything in it that does not fit means "not
 // cached". Not here: where these files lie (model-cache.ts).
 
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { atomicWrite } from "../../core/files.js";
 
@@ -37,12 +37,10 @@ export type CacheEntry = z.infer<typeof present>;
 /** A file of which the server said that there is none. */
 export type MissingEntry = z.infer<typeof absent>;
 
-/** Reads an entry; undefined when there is none, or none that can be used. */
-export async function readEntry(file: string): Promise<CacheEntry | MissingEntry | undefined> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
+/** Reads an entry; undefined when there is none, or none that can be used. At once: a warm `resolve` must not queue behind other work. */
+export function readEntry(file: string): CacheEntry | MissingEntry | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = JSON.parse(readFileSync(file, "utf8"));
     return present.safeParse(value).data ?? absent.safeParse(value).data;
   } catch {
     return undefined;

@@ -209,7 +209,7 @@ async function entriesOf(cache: ModelCache): Promise<Found[]> {
   for (const item of await readdir(root, { withFileTypes: true, recursive: true }).catch(noFolder(root))) {
     if (!item.isFile() || !item.name.endsWith(".json") || item.name.startsWith(".")) continue;
     const file = join(item.parentPath, item.name);
-    const entry = await readEntry(file);
+    const entry = readEntry(file);
     if (isPresent(entry)) found.push({ file, entry, usedMs: (await stat(file)).mtimeMs });
   }
   return found;

@@ -5,6 +5,7 @@
 // Not here: transfers (download.ts), addresses (../uri.ts), cleaning up (maintenance.ts).
 
 import { createHash, randomBytes } from "node:crypto";
+import { type Stats, statSync } from "node:fs";
 import { chmod, copyFile, link, mkdir, rename, rm, stat, symlink, utimes } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { isOffline } from "../../core/environment.js";
@@ -141,7 +142,7 @@ export class ModelCache {
       return found.path;
     }
     if (found !== undefined) return undefined;
-    const entry = await readEntry(this.entryFile(store.id, path));
+    const entry = readEntry(this.entryFile(store.id, path));
     if (entry !== undefined && !isPresent(entry) && (!entry.refused || options.refusedIsMissing)) {
       const recent = now() - entry.checked < missingAge && this.isFresh(entry.checked, entryKey(store, path));
       if (this.offline || (store.immutable && !entry.refused) || recent) return "missing";
@@ -160,7 +161,7 @@ export class ModelCache {
     expected: PackageFile | undefined,
   ): Promise<{ path: string; entry: CacheEntry; root: string } | undefined> {
     for (const root of this.roots) {
-      const entry = await readEntry(this.entryFile(store.id, path, root));
+      const entry = readEntry(this.entryFile(store.id, path, root));
       if (!isPresent(entry) || entry.package !== store.id || entry.path !== path) continue;
       if (expected?.sha256 !== undefined && expected.sha256 !== entry.sha256) continue;
       const file = this.snapshotFile(store.id, path, root);
@@ -170,7 +171,7 @@ export class ModelCache {
   }
 
   async #isWhole(file: string, entry: CacheEntry, root: string): Promise<boolean> {
-    const found = await stat(file).catch(() => undefined);
+    const found = statOf(file);
     if (!found?.isFile() || found.size !== entry.size) return false;
     if (found.mtimeMs === entry.mtimeMs) return true;
     // Copied, restored, or altered: only the hash can tell.
@@ -185,7 +186,7 @@ export class ModelCache {
   async #touch(store: PackageStore, path: string, root: string): Promise<void> {
     if (root !== this.folder) return;
     const file = this.entryFile(store.id, path);
-    const found = await stat(file).catch(() => undefined);
+    const found = statOf(file);
     if (found === undefined || Date.now() - found.mtimeMs < 3_600_000) return;
     await utimes(file, new Date(), new Date()).catch(() => {});
   }
@@ -328,3 +329,12 @@ export function packageKey(id: string): string {
 const entryKey = (store: PackageStore, path: string): string => `${store.id}\0${path}`;
 
 const now = (): number => Math.floor(Date.now() / 1000);
+
+/** At once, for the same reason as `readEntry`; undefined when there is nothing, or nothing that may be looked at. */
+function statOf(file: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
