@@ -28,6 +28,14 @@ def finish(h, name, keys, points):
     return {"name": name, "h": h, "lat": lat, "lon": lon}
 
 
+def edition1(name, grid, keys, nx=7, ny=5):
+    """GRIB 1: milli-degrees, its own sphere, rows upwards."""
+    h = ec.codes_grib_new_from_samples("GRIB1")
+    ec.codes_set(h, "gridType", grid)
+    rotated = grid == "rotated_ll"
+    return finish(h, name, {"Ni" if rotated else "Nx": nx, "Nj" if rotated else "Ny": ny, "scanningMode": 64, "resolutionAndComponentFlags": 128, **keys}, nx * ny)
+
+
 def on_plane(name, grid, keys, nx=7, ny=5, scanning=64, flags=0, earth=SPHERE):
     """`flags` 8: vectors along the grid's axes. `scanning` 128: leftwards, 64: upwards, 32: columns first, 16: zigzag.
 
@@ -88,6 +96,9 @@ messages = [
     on_plane("rotated", "rotated_ll", rotated),
     reduced("reduced, classic", "N32", 1),
     reduced("reduced, octahedral", "O8"),
+    edition1("lambert, GRIB 1", "lambert", {k: v for k, v in lambert.items() if k != "LaDInDegrees"}),
+    edition1("polar stereographic, GRIB 1", "polar_stereographic", {k: v for k, v in polar.items() if k != "LaDInDegrees"}),
+    edition1("rotated, GRIB 1", "rotated_ll", rotated),
 ]
 out = []
 with open(os.path.join(HERE, "grids.grib"), "wb") as f:

@@ -3,7 +3,7 @@
 // scored beside it. Memory: some states of truth and the dates under way, whatever the number of steps and dates. Dates are added in
 // their order, so that the sums do not depend on how many were computed at once.
 
-import { DataError } from "../core/errors.js";
+import { DataError, UsageError } from "../core/errors.js";
 import type { StateReader } from "../forecast/initial-state.js";
 import type { ForecastHeader, ForecastOutput, ForecastStep, OutputUnits } from "../forecast/outputs/output.js";
 import type { WorkUnit } from "../forecast/work-plan.js";
@@ -98,6 +98,11 @@ export class ScoreOutput implements ForecastOutput {
     }
     this.#header = header;
     const regions = this.#references.regions ?? [];
+    const names = regions.map((region) => region.name);
+    const taken = names.find((name, i) => [wholeGrid, ...forecasters, ...names.slice(0, i)].includes(name));
+    if (taken !== undefined) {
+      throw new UsageError(`two areas cannot be called "${taken}"`, { hint: "give each region a name of its own" });
+    }
     this.#areas = [
       scoreArea(header.grid, wholeGrid),
       ...regions.map((region) => scoreArea(header.grid, region.name, region)),

@@ -196,6 +196,9 @@ print(json.dumps({c: [[sqrt(m[c, l, "mse"]) for l in (6.0, 12.0, 18.0)], [m[c, l
     const output = join(folder, "lines");
     await expect(score({ output, steps: 2 })).rejects.toThrow(/scores differ in lead_hours: \[6,12,18\] and \[6,12\]/);
     await expect(score({ output, regions: [tropics] })).rejects.toThrow(/scores differ in areas/);
+    const persistence = { ...box, name: "persistence" };
+    await expect(score({ regions: [persistence] })).rejects.toThrow(/cannot be called "persistence"/);
+    await expect(score({ regions: [box, box] })).rejects.toThrow(/cannot be called "box"/);
     await expect(score({ output: folder })).rejects.toThrow(/holds something else than scores/);
     await expect(score({ output: join(folder, "x.nc"), nShards: 2 })).rejects.toThrow(/shards go to a folder/);
     await expect(score({ output: join(folder, "x.txt") })).rejects.toThrow(/its ending says no format/);

@@ -215,6 +215,36 @@ describe("conservative", () => {
   });
 });
 
+describe("weights", () => {
+  it("of a target add up to one by every method, and none is negative", () => {
+    const lat = fc.double({ min: -90, max: 90, noNaN: true });
+    const lon = fc.double({ min: -400, max: 400, noNaN: true });
+    const sources: AnyGrid[] = [
+      gaussianGrid(4),
+      octahedralGrid(5),
+      regularGrid({ lat0: 90, dlat: 20, ny: 10, lon0: -180, dlon: 30, nx: 12 }),
+    ];
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...sources),
+        fc.array(fc.tuple(lat, lon), { minLength: 1, maxLength: 8 }),
+        (from, places) => {
+          const to = pointsGrid(
+            places.map((p) => p[0]),
+            places.map((p) => p[1]),
+          );
+          return (["bilinear", "nearest"] as const).every((method) => {
+            const { weights, apply } = regridder(from, to, method);
+            const ones = apply(new Float64Array(weights.columns).fill(1));
+            return ones.every((sum) => Math.abs(sum - 1) < 1e-12) && weights.weight.every((w) => w >= 0);
+          });
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+});
+
 describe("a regridder", () => {
   const from = latLonGrid([1, 0], [0, 1, 2]);
   const to: Grid = latLonGrid([0.5], [0.5, 1.5]);
