@@ -54,6 +54,7 @@ export class GribEncoder implements Disposable {
    * @throws DataError for a grid that is not regular, and a variable that GRIB 2 has no parameter for
    */
   constructor(variable: VariableDefinition, options: GribEncoderOptions, kind?: GribProcessing) {
+    requireRegular(options.grid);
     this.#options = options;
     this.#processing = kind;
     this.#values = new Float64Array(options.grid.shape[0] * options.grid.shape[1]);
@@ -134,11 +135,14 @@ function setParameter(
   if (kind !== undefined && draft.tryLong("typeOfStatisticalProcessing") !== processing[kind]) {
     draft.set("typeOfStatisticalProcessing", processing[kind]);
   }
-  if (draft.tryLong("paramId") !== paramId) return `as a ${kind} value it is another parameter`;
   if (variable.level !== undefined) {
     draft.set("typeOfLevel", "isobaricInhPa");
     draft.set("level", variable.level);
   }
+  // What was set may mean something else together: geopotential height at the surface is orography.
+  const means = draft.tryLong("paramId");
+  if (means !== paramId)
+    return `ecCodes takes parameter ${paramId} for ${means}${kind === undefined ? "" : ` (${kind})`}`;
   draft.set("typeOfProcessedData", 1);
   // Numbers from 192 are a centre's own.
   const numbers = ["discipline", "parameterCategory", "parameterNumber"].map((key) => draft.tryLong(key) ?? 255);
@@ -158,16 +162,17 @@ function setSteps(draft: GribDraft, from: number | undefined, to: number): void 
   draft.set("stepRange", from === undefined ? String(to / seconds) : `${from / seconds}-${to / seconds}`);
 }
 
+function requireRegular(grid: Grid): void {
+  if (isEven(grid.latitudes) && isEven(grid.longitudes)) return;
+  throw new DataError("the GRIB writer writes regular latitude–longitude grids only", {
+    where: describeGrid(grid),
+    hint: "write NetCDF or Zarr, or regrid the forecast first",
+  });
+}
+
 function setGrid(draft: GribDraft, grid: Grid): void {
   const [ny, nx] = grid.shape;
   const { latitudes, longitudes } = grid;
-  for (const axis of [latitudes, longitudes]) {
-    if (isEven(axis)) continue;
-    throw new DataError("the GRIB writer writes regular latitude–longitude grids only", {
-      where: describeGrid(grid),
-      hint: "write NetCDF or Zarr, or regrid the forecast first",
-    });
-  }
   const turn = (lon: number): number => ((Number(lon.toFixed(6)) % 360) + 360) % 360;
   draft.set("gridType", "regular_ll");
   draft.set("Ni", nx);
