@@ -89,6 +89,15 @@ export function durationOption(flags: string, description: string): Option {
   return option(flags, description, within(flags, parseDuration));
 }
 
+/** Durations separated by commas: `14d,28d`; the value is a list of seconds. */
+export function durationsOption(flags: string, description: string): Option {
+  return option(
+    flags,
+    description,
+    within(flags, (text) => text.split(",").map(parseDuration)),
+  );
+}
+
 /** Numbers separated by commas: `0.9,0.95`. */
 export function numbersOption(flags: string, description: string, count: number): Option {
   return option(flags, description, (text) => {

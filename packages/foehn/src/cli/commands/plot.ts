@@ -19,9 +19,9 @@ interface FieldFlags {
 
 const outputHelp = "a name ending in .png or .svg; without an ending, both are written";
 
-/** foehn plot training | scores | map | gif | run | report */
+/** foehn plot training | scores | ensemble | map | gif | run | report */
 export const define: DefineVerb = (command, run) => {
-  command.usage("training | scores | map | gif | run | report <input> -o <file>");
+  command.usage("training | scores | ensemble | map | gif | run | report <input> -o <file>");
   command
     .command("training")
     .description("Draw the losses and the learning rate of a run.")
@@ -54,6 +54,20 @@ export const define: DefineVerb = (command, run) => {
       "\nExamples:\n  foehn plot scores scores.nc --metric acc -o acc.svg\n  foehn plot scores runs/<run> runs/<other> --names graph,convolution -o rmse.png\n",
     )
     .action(run(plotScores));
+  command
+    .command("ensemble")
+    .description(
+      "Draw the scores of an ensemble: spread beside the error of the mean, or where the truth lies among the members.",
+    )
+    .argument("<scores>", "scores.json that foehn score-ensemble wrote")
+    .requiredOption("-o, --output <file>", outputHelp)
+    .addOption(choiceOption("--kind <name>", "which figure; default spread-skill", ["spread-skill", "ranks"]))
+    .option("--region <name>", "which region (default: the first)")
+    .addOption(listOption("--variables <names>", "which variables, separated by commas (default: all)"))
+    .addOption(durationOption("--lead <duration>", "which lead time of the ranks, such as 12h (default: the last)"))
+    .option("--title <text>", "title of the figure")
+    .addHelpText("after", "\nExample:\n  foehn plot ensemble scores/scores.json --kind ranks --lead 24h -o ranks.png\n")
+    .action(run(plotEnsemble));
   command
     .command("map")
     .description("Draw one step of a forecast on a map; with truth, the error beside it.")
@@ -143,6 +157,37 @@ async function plotScores(
     ? (await import("../../plots/score-card.js")).drawScoreCard(models[0]!.table, options)
     : (await import("../../plots/scores.js")).drawScoreComparison(models, options);
   await saveFigure(console, figure, flags.output);
+}
+
+async function plotEnsemble(
+  console: Console,
+  flags: {
+    readonly output: string;
+    readonly kind?: "spread-skill" | "ranks";
+    readonly region?: string;
+    readonly variables?: readonly string[];
+    readonly lead?: number;
+    readonly title?: string;
+  },
+  path: string,
+): Promise<void> {
+  const [{ readEnsembleTable }, { drawRankHistogram, drawSpreadSkill }] = await Promise.all([
+    import("../../scores/ensemble/table.js"),
+    import("../../plots/ensemble-scores.js"),
+  ]);
+  const table = readEnsembleTable(path);
+  const { region, variables, title } = flags;
+  const check = (name: string | undefined, known: readonly string[], what: string) => {
+    if (name === undefined || known.includes(name)) return;
+    throw new UsageError(`${path} has no ${what} "${name}"`, {
+      hint: didYouMean(name, known) || `it has ${known.join(", ")}`,
+    });
+  };
+  check(region, table.regions, "region");
+  for (const name of variables ?? []) check(name, table.variables, "variable");
+  const leadHours = flags.lead === undefined ? undefined : flags.lead / 3600;
+  const draw = flags.kind === "ranks" ? drawRankHistogram : drawSpreadSkill;
+  await saveFigure(console, draw(table, { region, variables, title, leadHours }), flags.output);
 }
 
 async function plotMap(console: Console, flags: FieldFlags, path: string): Promise<void> {

@@ -7,12 +7,13 @@ import { formatDuration } from "../../core/time.js";
 import { commandLine } from "../command-line.js";
 import { openData } from "../data.js";
 import { type Console, table } from "../io.js";
-import { dataOption, listOption, overwriteOption, timesOption } from "../options.js";
+import { dataOption, durationsOption, listOption, overwriteOption, timesOption } from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
 interface Flags {
   readonly data?: readonly string[];
   readonly dates?: readonly number[];
+  readonly leads?: readonly number[];
   readonly edges: string;
   readonly channels?: readonly string[];
   readonly output: string;
@@ -22,6 +23,7 @@ interface Flags {
 /** foehn s2s edges | apply | score */
 export const define: DefineVerb = (command, run) => {
   command.usage("edges | apply | score");
+  const leads = "begins of the two weeks, separated by commas; default 14d,28d";
   const shared = (sub: Command, what: string) =>
     sub
       .addOption(listOption("--channels <names>", "variables, separated by commas; default all"))
@@ -35,7 +37,8 @@ export const define: DefineVerb = (command, run) => {
       )
       .argument("[forecasts...]", "forecasts of many years; or --data with --dates")
       .addOption(dataOption("what happened, instead of forecasts"))
-      .addOption(timesOption("--dates <times>", "initial times: with --data needed, of forecasts default all")),
+      .addOption(timesOption("--dates <times>", "initial times: with --data needed, of forecasts default all"))
+      .addOption(durationsOption("--leads <durations>", leads)),
     "NetCDF file for the edges",
   )
     .addHelpText(
@@ -64,7 +67,8 @@ export const define: DefineVerb = (command, run) => {
       .command("apply")
       .description("Probabilities of the three categories, from forecasts and edges.")
       .argument("<forecasts...>", "ensemble forecasts: Zarr, NetCDF, or folders of them")
-      .requiredOption("--edges <file>", "what foehn s2s edges wrote, of forecasts of the same model"),
+      .requiredOption("--edges <file>", "what foehn s2s edges wrote, of forecasts of the same model")
+      .addOption(durationsOption("--leads <durations>", leads)),
     "NetCDF file for the probabilities",
   )
     .addHelpText("after", "\nExample:\n  foehn s2s apply ensemble.zarr --edges edges.nc -o terciles.nc\n")
@@ -151,14 +155,17 @@ async function withSamples<T>(forecasts: readonly string[], flags: Flags, use: S
         throw new UsageError("--data needs --dates, the initial times", { hint: "--dates a/to/b/by/7d" });
       const source = await openData(flags.data);
       try {
-        return await use(dataSamples(source, { initialTimes: flags.dates, variables: flags.channels }), signal);
+        return await use(
+          dataSamples(source, { initialTimes: flags.dates, variables: flags.channels, leads: flags.leads }),
+          signal,
+        );
       } finally {
         await source.close();
       }
     }
     const { chooseDomain, openForecasts } = await import("../../sources/forecast-store.js");
     await using stores = await openForecasts(forecasts);
-    const samples = forecastSamples(chooseDomain(stores, undefined), { variables: flags.channels });
+    const samples = forecastSamples(chooseDomain(stores, undefined), { variables: flags.channels, leads: flags.leads });
     return await use(flags.dates === undefined ? samples : { ...samples, initialTimes: flags.dates }, signal);
   });
 }
