@@ -144,27 +144,31 @@ export class Package {
       );
     }
     if (address.kind === "folder") return withHashes(await localFiles(address.folder));
-    if (!this.cache.offline) {
-      const files = await (await this.store()).list(this.#options.signal);
-      const prefix = address.path === "" ? "" : `${address.path}/`;
-      if (files) {
-        return withHashes(
-          files
-            .filter(({ path }) => path.startsWith(prefix))
-            .map((file) => ({ ...file, path: file.path.slice(prefix.length) })),
-        );
-      }
-    }
     if (locked) return Object.entries(locked.files).map(([path, file]) => ({ path, ...file }));
+    const store = await this.store();
+    const prefix = address.path === "" ? "" : `${address.path}/`;
+    const files = this.cache.offline ? undefined : await store.list(this.#options.signal);
+    const below = (all: readonly PackageFile[]): PackageFile[] =>
+      withHashes(
+        all
+          .filter(({ path }) => path.startsWith(prefix))
+          .map((file) => ({ ...file, path: file.path.slice(prefix.length) })),
+      );
+    if (files) return below(files);
     if (table) return [{ path: manifestName }, ...table.values()];
     if (this.cache.offline) {
+      const here = below(await this.cache.files(store));
+      if (here.length > 0) return here;
       throw new NetworkError(`${this.uri} is not in the cache, and Foehn is offline`, {
         where: this.cache.folder,
         hint: `where there is a network, run \`foehn package pull ${this.uri}\`, or unset FOEHN_OFFLINE`,
       });
     }
-    throw new UsageError(`the files of ${this.uri} cannot be listed`, {
-      hint: 'a web server has no list: the package needs a table "files" in its metadata.json; or name the files',
+    const isThere = await this.has(manifestName).catch(() => false);
+    throw new UsageError(`the files of ${this.uri} cannot be listed${isThere ? "" : `: there is no ${manifestName}`}`, {
+      hint: isThere
+        ? 'a web server has no list: metadata.json needs a table "files"; or name the files'
+        : "check the address; a web server has no list, so files of what is no package must be named",
     });
   }
 

@@ -83,12 +83,10 @@ function refuseDetours(text: string): void {
   const afterScheme = text.slice(text.indexOf(":") + 1).replace(/[?#].*$/, "");
   const parts = afterScheme.replace(/%2e/gi, ".").split(/\/|%2f/i);
   if (parts.some((part) => part === ".." || part === ".") || /\\|%(00|5c)/i.test(afterScheme)) {
-    throw new UsageError(
-      `the address ${JSON.stringify(publicUrl(text))} has "." or ".." or other detours in its path`,
-      {
-        hint: "write the path as it is",
-      },
-    );
+    const shown = text.replace(/[?#].*$/, "").replace(/\/\/[^/@]*@/, "//"); // a URL parser would take the detour
+    throw new UsageError(`the address ${JSON.stringify(shown)} has "." or ".." or other detours in its path`, {
+      hint: "write the path as it is",
+    });
   }
 }
 

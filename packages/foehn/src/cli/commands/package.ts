@@ -4,6 +4,7 @@ import { formatDuration } from "../../core/time.js";
 import { table } from "../io.js";
 import { choiceOption, overwriteOption } from "../options.js";
 import type { DefineVerb } from "../verb.js";
+import { defineFetchVerbs } from "./package/fetch-verbs.js";
 import { defineInspectVerbs } from "./package/inspect.js";
 import { defineStoreVerbs, packageHelp } from "./package/store-verbs.js";
 
@@ -79,6 +80,7 @@ export const define: DefineVerb = (command, run) => {
         console.result({ path: pkg.path, ...manifest }, table(rows));
       }),
     );
+  defineFetchVerbs(command, run);
   defineInspectVerbs(command, run);
   defineStoreVerbs(command, run);
 };

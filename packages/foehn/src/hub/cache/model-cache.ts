@@ -6,7 +6,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { type Stats, statSync } from "node:fs";
-import { chmod, copyFile, link, mkdir, rename, rm, stat, symlink, utimes } from "node:fs/promises";
+import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat, symlink, utimes } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { isOffline } from "../../core/environment.js";
 import { InterruptedError, NetworkError } from "../../core/errors.js";
@@ -121,6 +121,20 @@ export class ModelCache {
   /** What is known of a cached file, without the network and without asking whether it is old; undefined when it is not here. */
   async peek(store: PackageStore, path: string, expected?: PackageFile): Promise<CacheEntry | undefined> {
     return (await this.#find(store, path, expected))?.entry;
+  }
+
+  /** What is here of a package. */
+  async files(store: PackageStore): Promise<PackageFile[]> {
+    const found = new Map<string, PackageFile>();
+    for (const root of this.roots) {
+      const folder = join(root, "entries", packageKey(store.id));
+      for (const item of await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => [])) {
+        const entry = item.isFile() ? readEntry(join(item.parentPath, item.name)) : undefined;
+        if (!isPresent(entry) || entry.package !== store.id || found.has(entry.path)) continue;
+        found.set(entry.path, { path: entry.path, size: entry.size, sha256: entry.sha256 });
+      }
+    }
+    return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
   /** Where the entry of a file lies. */

@@ -92,6 +92,9 @@ describe("a repository of the Hugging Face Hub", () => {
     expect(String(await readFile(await open("hf://org/model", { refresh: true }).resolve("config.json")))).toBe(
       '{"a":2}',
     );
+    const offline = open(`hf://org/model@${first}`, { offline: true });
+    expect((await offline.list()).map((file) => file.path)).toEqual(["config.json", "sub/weights.bin"]);
+    expect((await pull(offline)).files.map((file) => file.sha256)).toContain(sha256(weights));
     await expect(open("hf://org/model@v1.0", { offline: true }).resolve("config.json")).rejects.toThrow(
       /not known which commit .*@v1.0 means/,
     );

@@ -1,7 +1,7 @@
 // The sub-verbs of `foehn package` that have to do with other machines, against a server on this one.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -65,6 +65,31 @@ describe("foehn package", () => {
     expect(status).toBe(1);
     expect(stderr).toMatch(/1 of 2 cached files were damaged:\n.*w.safetensors: its sha256 is/);
     expect((await runHere("package", "verify", uri)).status).toBe(0);
+  });
+
+  it("pull brings files, list shows what is here and what the registry has, and offline says what lacks", async () => {
+    vi.stubEnv("FOEHN_MODEL_CACHE", at("pulled"));
+    vi.stubEnv("MODEL_REGISTRY", folder);
+    expect((await runHere("package", "list")).stdout).toMatch(/^nothing is in the cache .*pulled\n/);
+    expect((await runHere("package", "pull", uri, "--file", "w.safetensors")).stdout).toMatch(/m +1 file +68\.4 KiB/);
+    expect((await runHere("package", "pull", uri)).stdout).toMatch(/m +2 files +68\.\d KiB/);
+    const before = server.sent();
+    expect((await runHere("package", "pull", uri)).status).toBe(0);
+    expect(server.sent()).toBe(before);
+    mkdirSync(at("mine"), { recursive: true });
+    writeFileSync(at("mine/metadata.json"), metadata);
+    const { stdout } = await runHere("package", "list", "--files");
+    expect(stdout).toMatch(new RegExp(`^${uri} +2 files +68\\.\\d KiB +used 20`, "m"));
+    expect(stdout).toMatch(/^ +w\.safetensors +68\.4 KiB .*pulled.*w\.safetensors$/m);
+    expect(stdout).toMatch(/^in MODEL_REGISTRY: .*mine/m);
+    vi.stubEnv("FOEHN_OFFLINE", "1");
+    expect((await runHere("package", "pull", uri)).status).toBe(0);
+    expect(await runHere("package", "pull", `${server.url}/other`)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(
+        /error: .*other.* is not in the cache, and Foehn is offline\n(.*\n)*.*hint: where there is a network/,
+      ),
+    });
   });
 
   it("lock pins, and another content is refused afterwards", async () => {
