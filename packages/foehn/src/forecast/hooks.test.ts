@@ -131,6 +131,18 @@ describe("a source term", () => {
     }
   });
 
+  it("adds 0.01 a step: three steps after a restart from the second item of four are 0.03, bit for bit", async () => {
+    const info = { ...inventedInfo(noForcing), stats: {} };
+    const parts = { network: createNetwork("persistence", 2, 2, {}, info.grid.shape), info, strategy: "diff_ar" };
+    const source: SourceTerm = (x) => torch.full(x.shape, 0.01 / step);
+    using loop = new Inference({ ...parts, numInputSteps: 1, numInterSteps: 1 }, { precision: "fp32", source });
+    const whole = await items(loop, 4, { time: start, x: torch.zeros([1, 1, 2, 4, 6]) });
+    const again = await items(loop, 3, { restart: whole[1]!.restart as InferenceState });
+    expect(again[2]!.values).toEqual(whole[3]!.values);
+    for (const value of again[2]!.values) expect(Math.abs(value - 0.03)).toBeLessThan(1e-8);
+    expect(again.map(({ times }) => times)).toEqual([1, 2, 3].map((n) => [start + n * step]));
+  });
+
   it("does not write into what a restart refers to, and restarts bit for bit", async () => {
     // A tendency that depends on state and time.
     const source: SourceTerm = (x, times) =>

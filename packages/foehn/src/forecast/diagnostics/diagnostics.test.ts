@@ -138,7 +138,7 @@ describe("diagnostics by formula", () => {
   it("agree with NumPy on random columns, grounds above and below the levels among them", async () => {
     const { levels, cases } = JSON.parse(readFileSync(golden("forecast", "diagnostics.json"), "utf8")) as {
       levels: number[];
-      cases: Record<"z" | "t" | "q" | "r" | "vpd", number[]>[] & Record<"surface" | "sp" | "line" | "tcwv", number>[];
+      cases: (Record<"z" | "t" | "q" | "r" | "vpd", number[]> & Record<"surface" | "sp" | "line" | "tcwv", number>)[];
     };
     const ofCases = (pick: (one: (typeof cases)[number]) => number[]) => cases.map(pick);
     // All columns as one row of points, so that each has a ground of its own.

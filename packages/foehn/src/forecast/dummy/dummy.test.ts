@@ -179,11 +179,21 @@ describe("the dummy forecast of a package", () => {
     writeFileSync(join(folder, "metadata.json"), JSON.stringify({ ...manifest, architecture, weights: undefined }));
     const output = join(root, `${architecture}.zarr`);
     const dates = [start, start + 2 * step];
-    const result = await forecast({ package: folder, source: "nowhere", dates, steps: 3, output, dummy: true });
+    // Three rows a call: a call holds members of both dates.
+    const batch = { members: 2, batchSize: 3 };
+    const result = await forecast({
+      package: folder,
+      source: "nowhere",
+      dates,
+      steps: 3,
+      output,
+      dummy: true,
+      ...batch,
+    });
     const inputs = 2 * 2 + info.statics.names.length + 5;
-    expect(result.checkedSlots).toBe(2 * (2 * 2 + (architecture === "onnx" ? 0 : 3 * (inputs + 3))));
+    expect(result.checkedSlots).toBe(2 * 2 * (2 * 2 + (architecture === "onnx" ? 0 : 3 * (inputs + 3))));
     for (const from of dates) {
-      const written = await openSource(output, { run: from });
+      const written = await openSource(output, { run: from, member: 1 });
       for (const time of [1, 2, 3].map((n) => from + n * step)) {
         for (const [name, stats] of Object.entries(info.stats)) {
           const [field] = await written.read({ time, variables: [name] });
