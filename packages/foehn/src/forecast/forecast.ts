@@ -22,7 +22,7 @@ import { hasTime, historyTimes, stateReader } from "./initial-state.js";
 import { describedPackage, openModelPackage } from "./loop-package.js";
 import { type DataSpec, withData } from "./open-data.js";
 import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
-import { type FileOutputOptions, fileOutput } from "./outputs/file-output.js";
+import { type FileOutputOptions, fileOutputs } from "./outputs/file-output.js";
 import type { ForecastOutput, OutputVariable } from "./outputs/output.js";
 import { chooseVariables } from "./outputs/select-output.js";
 import { channelStds, type Perturbation } from "./perturbations/perturbation.js";
@@ -210,9 +210,8 @@ function openOutputs({ output, cwd, ...options }: ForecastOptions): ForecastOutp
   const twice = paths.find((path, i) => paths.indexOf(path) !== i);
   if (twice !== undefined) throw new UsageError(`the output ${twice} is given twice`);
   shardOf([], options.shard, options.nShards);
-  return all.map((one) =>
-    typeof one === "string" ? fileOutput(resolve(cwd ?? "", one), { ...options, resume }) : one,
-  );
+  const files = fileOutputs(paths, { ...options, resume });
+  return all.map((one) => (typeof one === "string" ? files.shift()! : one));
 }
 
 /** Features with their CF standard names. */

@@ -60,13 +60,7 @@ const kinds: Readonly<Record<string, Kind>> = {
  */
 export function fileOutput(path: string, options: FileOutputOptions = {}): ForecastOutput {
   const { domains = [], average, outputFrequency: every = 1, variables } = options;
-  const ending = extname(path.replace(/\/+$/, "")).toLowerCase();
-  const kind = Object.hasOwn(kinds, ending) ? kinds[ending] : undefined;
-  if (kind === undefined) {
-    throw new UsageError(`the output ${path} has the ending "${ending}"`, {
-      hint: `end the name in ${fileEndings.slice(0, -1).join(", ")} or ${fileEndings.at(-1)}`,
-    });
-  }
+  const kind = kindOf(path);
   requireOptionsOf(kind, options);
   if (average !== undefined && every !== 1) {
     throw new UsageError("give either means over time or every n-th step, not both");
@@ -82,6 +76,34 @@ export function fileOutput(path: string, options: FileOutputOptions = {}): Forec
   const domain = isGrouped ? undefined : domains[0];
   if (domain === undefined && every === 1 && variables === undefined) return output;
   return new SelectOutput(output, { variables: domain?.variables ?? variables, every, domain });
+}
+
+/**
+ * Several outputs of the same forecast. Options that only one kind of file has go to the outputs of that kind.
+ * @throws UsageError as `fileOutput`, and for options that none of them has
+ */
+export function fileOutputs(paths: readonly string[], options: FileOutputOptions = {}): ForecastOutput[] {
+  const kinds = paths.map(kindOf);
+  const { chunks, shards, gribBits, compression, ...shared } = options;
+  const isDeflate = compression !== undefined && /^\d+$/.test(compression);
+  return paths.map((path, i) => {
+    const forKind = (kind: Kind) => kinds[i] === kind || !kinds.includes(kind);
+    return fileOutput(path, {
+      ...shared,
+      ...(forKind("Zarr") ? { chunks, shards } : {}),
+      ...(forKind("GRIB") ? { gribBits } : {}),
+      ...(forKind(isDeflate ? "NetCDF" : "Zarr") ? { compression } : {}),
+    });
+  });
+}
+
+function kindOf(path: string): Kind {
+  const ending = extname(path.replace(/\/+$/, "")).toLowerCase();
+  const kind = Object.hasOwn(kinds, ending) ? kinds[ending] : undefined;
+  if (kind !== undefined) return kind;
+  throw new UsageError(`the output ${path} has the ending "${ending}"`, {
+    hint: `end the name in ${fileEndings.slice(0, -1).join(", ")} or ${fileEndings.at(-1)}`,
+  });
 }
 
 function plainFile(path: string, kind: Kind, options: FileOutputOptions): ForecastOutput {

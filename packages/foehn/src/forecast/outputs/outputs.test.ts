@@ -304,7 +304,11 @@ print(json.dumps(out))`,
 
 describe("several outputs", () => {
   it("get the same forecast", async () => {
-    const { paths } = await run({ output: [at("tee.zarr"), at("tee.nc")], dates: [start], members: undefined });
+    // Options that one kind of file has go to that one.
+    const own = { shards: { lead: 4 }, compression: "zstd" };
+    const { paths } = await run({ ...own, output: [at("tee.zarr"), at("tee.nc")], dates: [start], members: undefined });
+    expect(readdirSync(at("tee.zarr/t2m")).length).toBe(2 + 1);
+    await expect(run({ ...own, output: [at("b.nc"), at("b.grib2")] })).rejects.toThrow(/chunks|shards were given/);
     expect(paths).toEqual([at("tee.zarr"), at("tee.nc")]);
     const [a, b] = [await openSource(at("tee.zarr")), await openSource(at("tee.nc"))];
     for (const time of a.times) {

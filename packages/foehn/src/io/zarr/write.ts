@@ -167,7 +167,7 @@ export class ZarrWriter implements ArrayWriter {
         for (const { key, json } of storeDocuments(this.#format, attributes, arrays)) {
           const file = join(this.#folder, key);
           const temporary = work?.temporaryName() ?? file;
-          await writeDurably(temporary, Buffer.from(JSON.stringify(json, null, 1)));
+          await writeDurably(temporary, Buffer.from(asciiJson(json)));
           if (temporary !== file) await rename(temporary, file);
         }
         await syncFolders(this.#folder);
@@ -217,6 +217,14 @@ function indexOfKey(key: string): number[] {
     .split(".")
     .filter((part) => part !== "c")
     .map(Number);
+}
+
+/** Letters beyond ASCII are escaped: zarr-python 2 reads its metadata as ASCII. */
+function asciiJson(json: unknown): string {
+  return JSON.stringify(json, null, 1).replace(
+    /[\u0080-\uffff]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 async function guard<T>(path: string, work: () => Promise<T>): Promise<T> {
