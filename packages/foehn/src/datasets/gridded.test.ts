@@ -51,6 +51,43 @@ region: { north: 50, south: 41, west: -20, east: -10 }
     await splits.close();
   });
 
+  it("regrids what it reads", async () => {
+    const text = (regrid: string) => `
+source: "${basin}"
+periods:
+  train: { start: 2020-01-01, end: 2020-01-01 }
+  valid: { start: 2020-01-02, end: 2020-01-02T11 }
+  test: { start: 2020-01-02T12, end: 2020-01-02T23 }
+variables: { h: }
+${regrid}`;
+    // Every second point of the finer grid is one of the basin's.
+    const grid = "{ kind: latlon, lat0: 50.5, dlat: 0.5, ny: 9, lon0: -20, dlon: 0.5, nx: 11 }";
+    const [plain, finer] = [await open(text("")), await open(text(`regrid: { grid: ${grid} }`))];
+    expect(finer.info.grid.shape).toEqual([9, 11]);
+    const [coarseRow, coarseColumn] = [
+      plain.info.grid.latitudes.indexOf(50.5),
+      plain.info.grid.longitudes.indexOf(-20),
+    ];
+    const [a, b] = [await plain.train.item(3), await finer.train.item(3)];
+    const value = (item: typeof a, row: number, column: number) =>
+      item.inputs.tensor.select(0, 0).select(0, row).select(0, column).select(0, 0).item() as number;
+    const physical = (splits: typeof plain, normalised: number) =>
+      normalised * splits.info.stats.h!.std + splits.info.stats.h!.mean;
+    for (const [row, column] of [
+      [0, 0],
+      [2, 3],
+      [4, 5],
+    ] as const) {
+      const exact = physical(plain, value(a, coarseRow + row, coarseColumn + column));
+      expect(physical(finer, value(b, 2 * row, 2 * column))).toBeCloseTo(exact, 2);
+    }
+    disposeItem(a);
+    disposeItem(b);
+    await Promise.all([plain.close(), finer.close()]);
+    await expect(open(text("regrid: { grid: s2s }"))).rejects.toThrow(/do not cover \d+ of the 65160 points/);
+    await expect(open(text("regrid: { grid: s2s, method: cubic }"))).rejects.toThrow(/regrid/);
+  });
+
   it("reads TOML and JSON too, and predicts everything by default", async () => {
     const toml = await open(
       `source = "${basin}"\n[periods]\ntrain = { start = 2020-01-01, end = 2020-01-01 }\nvalid = { start = "2020-01-02", end = "2020-01-02T11" }\ntest = { start = "2020-01-02T12", end = "2020-01-02T23" }\n`,

@@ -1,14 +1,15 @@
 // `gridded`: any source, described by one configuration file and no code. This file is the schema of that file and what its
 // keys mean; source-dataset.ts does the work.
 
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { loadConfig, validateSettings } from "../core/config.js";
 import { ConfigError } from "../core/errors.js";
 import { parseDuration } from "../core/time.js";
-import { openSource } from "../sources/open.js";
+import { gridFromJson, gridJsonSchema } from "../grid/json.js";
+import { type OpenSourceOptions, openSource } from "../sources/open.js";
 import type { Source } from "../sources/source.js";
-import { isSyntheticSpec, openSyntheticSource } from "../sources/synthetic.js";
+import { isSyntheticSpec } from "../sources/synthetic.js";
 import { lookupVariable, variableOnLevel } from "../variables/catalogue.js";
 import type { DatasetOptions, DatasetSplits } from "./dataset.js";
 import { forcingSpecSchema } from "./forcings.js";
@@ -79,6 +80,16 @@ export const griddedSchema = z.strictObject({
   source: z
     .union([z.string(), z.array(z.string()).min(1)])
     .describe("file, folder or glob (or several), relative to this file; or synthetic"),
+  regrid: z
+    .strictObject({
+      grid: gridJsonSchema.describe("the grid to train on"),
+      method: z
+        .union([z.enum(["nearest", "bilinear", "conservative"]), z.string().endsWith(".nc")])
+        .default("bilinear")
+        .describe("how values get there, or a map file relative to this file"),
+    })
+    .optional()
+    .describe("brings every field to another grid as it is read; needed for projected and reduced Gaussian data"),
   variables: z
     .record(
       z.string(),
@@ -128,7 +139,11 @@ export async function openGridded(options: DatasetOptions): Promise<DatasetSplit
   // A path in the file starts at the file, a path on the command line at the working directory.
   const cwd = flagSource !== undefined || confPath === undefined ? process.cwd() : dirname(confPath);
   const periods = readPeriods(config.periods);
-  const source = await openAny(config.source, cwd);
+  const regrid = config.regrid && {
+    to: gridFromJson(config.regrid.grid),
+    method: config.regrid.method.endsWith(".nc") ? resolve(cwd, config.regrid.method) : config.regrid.method,
+  };
+  const source = await openSource(config.source, { cwd, regrid });
   return openSourceDataset(
     source,
     {
@@ -141,22 +156,16 @@ export async function openGridded(options: DatasetOptions): Promise<DatasetSplit
       statics: { borderSize: config.border_size, ...config.statics },
       onNan: config.on_nan,
       memoryLimit: config.memory_limit_gb * 1e9,
-      recipe: openRecipe(config.source, cwd),
+      recipe: openRecipe(config.source, { cwd, regrid }),
     },
     options,
   );
 }
 
 /** How another thread opens the same files. The synthetic source computes: a thread would compute it all once more. */
-function openRecipe(source: string | readonly string[], cwd: string): SourceRecipe | undefined {
+function openRecipe(source: string | readonly string[], options: OpenSourceOptions): SourceRecipe | undefined {
   if (typeof source === "string" && isSyntheticSpec(source)) return undefined;
-  return { module: new URL("../sources/open.js", import.meta.url).href, open: "openSource", args: [source, { cwd }] };
-}
-
-/** Opens files, or the synthetic source for `synthetic` and `synthetic:seed=3,…`. */
-async function openAny(spec: string | readonly string[], cwd: string): Promise<Source> {
-  if (typeof spec === "string" && isSyntheticSpec(spec)) return openSyntheticSource(spec);
-  return openSource(spec, { cwd });
+  return { module: new URL("../sources/open.js", import.meta.url).href, open: "openSource", args: [source, options] };
 }
 
 /** The three periods of a configuration. */

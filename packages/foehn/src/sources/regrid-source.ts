@@ -117,7 +117,7 @@ export function requireLatLon(source: Source<AnyGrid>): Source {
   if (isLatLon(source)) return source;
   throw new DataError(`the fields are not on latitudes and longitudes: ${describeAnyGrid(source.grid)}`, {
     where: source.description,
-    hint: "regrid them: --regrid bilinear or nearest (in code: openSource(…, { regrid: { to, method } }))",
+    hint: "regrid them: --regrid bilinear or nearest for forecasts and scores, `regrid` in a dataset's file, openSource(…, { regrid }) in code",
   });
 }
 
