@@ -66,6 +66,7 @@ interface Flags {
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
+  readonly trust?: boolean;
 }
 
 /** foehn forecast */
@@ -220,6 +221,7 @@ async function optionsOf(flags: Flags): Promise<Omit<ForecastOptions, "package">
     zarrFormat: flags.zarrFormat === undefined ? undefined : flags.zarrFormat === "2" ? 2 : 3,
     device: flags.device,
     precision: flags.precision,
+    trust: flags.trust,
     regrid: flags.regrid,
     diagnostics: flags.diagnostic,
     dummy: flags.dummy === true,

@@ -17,6 +17,7 @@ import {
   shardOptions,
   threadsOption,
   timesOption,
+  trustOption,
 } from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
@@ -37,6 +38,7 @@ interface Flags {
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
+  readonly trust?: boolean;
 }
 
 /** foehn lagged */
@@ -63,6 +65,7 @@ export const define: DefineVerb = (command, run) => {
     .addOption(deviceOption())
     .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
     .addOption(threadsOption())
+    .addOption(trustOption())
     .addHelpText(
       "after",
       `
@@ -96,6 +99,7 @@ a channel, ensemble_size. A second call goes on after the initial times that are
               regrid: flags.regrid,
               device: flags.device,
               precision: flags.precision,
+              trust: flags.trust,
               history: commandLine(),
               signal,
               progress: console.progress(),

@@ -1,4 +1,4 @@
-// foehn model: the networks that --model can name, their settings, and the conformance suite for authors of networks.
+// foehn model: the networks that --model can name, their settings, the conformance suite for authors of networks; the published models.
 
 import { ModelError } from "../../core/errors.js";
 import { withInterrupt } from "../../core/interrupt.js";
@@ -12,9 +12,12 @@ export const define: DefineVerb = (command, run) => {
   command.usage("list | show <name> | check <name>");
   command
     .command("list")
-    .description("List the networks that --model can name.")
+    .description("List the networks that --model can name, or with --remote the published models.")
+    .option("--remote", "the catalogue of published models: where their weights are, and whether they load here")
+    .addHelpText("after", "\nExamples:\n  foehn model list\n  foehn model list --remote\n")
     .action(
-      run(async (console) => {
+      run(async (console, flags: { remote?: boolean }) => {
+        if (flags.remote) return listPublished(console);
         const [{ networks }, { loadInstalledPlugins }] = await Promise.all([
           import("../../models/registry.js"),
           import("../../training/plugins.js"),
@@ -87,6 +90,38 @@ One line per check; exit status 1 when one fails.
     )
     .action(run((console, flags: CheckFlags, name: string) => check(console, name, flags)));
 };
+
+/** Prints the catalogue; asks no network. */
+async function listPublished(console: Console): Promise<void> {
+  const { publishedModels } = await import("../../hub/catalogue.js");
+  const models = publishedModels();
+  const rows = models.map(({ name, title, license, uri, notLoadable }) => [
+    `builtin://${name}`,
+    title,
+    notLoadable === undefined ? "loads" : "–",
+    license ?? "see the publisher",
+    uri,
+  ]);
+  const reasons = models.filter((model) => model.notLoadable !== undefined);
+  const value = models.map(({ stepSeconds, notLoadable, ...model }) => ({
+    ...model,
+    license: model.license ?? null,
+    grid: model.grid ?? null,
+    step_hours: stepSeconds === undefined ? null : stepSeconds / 3600,
+    channels: model.channels ?? null,
+    loadable: notLoadable === undefined,
+    not_loadable_because: notLoadable ?? null,
+  }));
+  console.result(
+    value,
+    [
+      table([["address", "model", "", "licence", "weights"], ...rows]),
+      "",
+      `${reasons.length} of these are not loadable here:`,
+      table(reasons.map((model) => [model.name, model.notLoadable ?? ""])),
+    ].join("\n"),
+  );
+}
 
 interface CheckFlags {
   readonly modelSettings?: Readonly<Record<string, unknown>>;

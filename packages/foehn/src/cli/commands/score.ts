@@ -52,6 +52,7 @@ interface Flags {
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
+  readonly trust?: boolean;
 }
 
 const accOption = () =>
@@ -151,6 +152,7 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
               regions: flags.region,
               device: flags.device,
               precision: flags.precision,
+              trust: flags.trust,
               history: commandLine(),
               signal,
               progress: console.progress(),
