@@ -43,6 +43,9 @@ export { createItem } from "./datasets/item.js";
 export { type DatasetEntry, listDatasets, openDataset, registerDataset } from "./datasets/registry.js";
 export { type DatasetPlan, openSourceDataset, type PlannedVariable } from "./datasets/source-dataset.js";
 // Forecasts
+export { AutoModel } from "./forecast/auto-models/auto-model.js";
+export type { LoadModelOptions, ModelDescription } from "./forecast/auto-models/model-loader.js";
+export { autoModel, autoModelNames } from "./forecast/auto-models/registry.js";
 export { columnWaterVapour } from "./forecast/diagnostics/column-water-vapour.js";
 export type { Diagnostic, DiagnosticInput } from "./forecast/diagnostics/diagnostic.js";
 export {
@@ -59,9 +62,13 @@ export { type DummyLoop, dummyInference, dummyLoop } from "./forecast/dummy/dumm
 export { type ExplainOptions, explain } from "./forecast/explain/explain.js";
 export type { Explanation, FieldsPart, Problem } from "./forecast/explain/explanation.js";
 export { type ForecastOptions, type ForecastResult, forecast } from "./forecast/forecast.js";
+export { explainModel, type GetModelOptions, getModel } from "./forecast/get-model.js";
 export { type FieldsHook, type StepHooks, withHooks } from "./forecast/hooks.js";
 export { Inference, type InferenceState } from "./forecast/inference.js";
 export { interleave } from "./forecast/interleave.js";
+export type { ModelPlan } from "./forecast/model-plan.js";
+export { type ModelFunction, type ModuleParts, ModuleStepper } from "./forecast/module-stepper.js";
+export type { OpenModel } from "./forecast/open-model.js";
 export { type AxisSizes, parseAxisSizes } from "./forecast/outputs/chunk-shapes.js";
 export { type DomainNetcdfOptions, DomainNetcdfOutput, type DomainOfOutput } from "./forecast/outputs/domain-netcdf.js";
 export { parsePoints, parseWindow } from "./forecast/outputs/domain-text.js";
@@ -90,9 +97,11 @@ export {
   prune,
   verifyCache,
 } from "./hub/cache/maintenance.js";
+export { type PublishedModel, publishedModel, publishedModels } from "./hub/catalogue.js";
 export { type MirrorResult, mirror } from "./hub/mirror.js";
 export { type ModelPackage, openPackage } from "./hub/model-package.js";
 export { Package, type PackageOptions } from "./hub/package.js";
+export type { PackageFiles } from "./hub/package-files.js";
 export { packageRun } from "./hub/package-run.js";
 export { lockPackages, type PulledPackage, type PullOptions, pull } from "./hub/pull.js";
 export { type PushOptions, type PushResult, push } from "./hub/push.js";

@@ -266,11 +266,6 @@ export function threadsOption(): Option {
   return integerOption("--threads <n>", "processor threads of the engine (default: one per core)", { min: 1 });
 }
 
-/** `--trust`: for all verbs that open packages. */
-export function trustOption(): Option {
-  return new Option("--trust", "let the code that a package from elsewhere brings run");
-}
-
 /** `--overwrite`, the same everywhere. */
 export function overwriteOption(): Option {
   return new Option("--overwrite", "replace the output if it exists");

@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as torch from "@foehn/torch";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { formatError } from "../core/errors.js";
 import { Package } from "../hub/package.js";
+import { startServer, type TestServer } from "../io/remote/server.test-support.js";
 import { channelSet } from "../variables/channel-sets.js";
 import { explainModel, getModel } from "./get-model.js";
 import { constantState, items, npy, onnxFile, PackageFolder } from "./package.test-support.js";
@@ -328,6 +330,70 @@ describe("entrypoint", () => {
     );
     expect(refused.text).toContain("--trust");
     expect((globalThis as { ranUntrusted?: boolean }).ranUntrusted).toBeUndefined();
+  });
+});
+
+describe("packages elsewhere", () => {
+  let server: TestServer;
+  const cache = join(packages.path, "cache");
+  const options = { cache, lock: false } as const;
+  beforeAll(async () => {
+    const code = `import { step } from "./step.ts"; export const load = () => (x) => x.add(step);`;
+    const metadata = { architecture_entrypoint: "net/mine.ts:load", grid, in_channels_names: ["t2m"] };
+    const listed = { "net/mine.ts": code, "net/step.ts": "export const step = 5;" };
+    const table = Object.fromEntries(
+      Object.entries(listed).map(([name, text]) => [
+        name,
+        { sha256: createHash("sha256").update(text).digest("hex"), size: text.length },
+      ]),
+    );
+    const onnx = onnxFile({
+      inputs: { x: [1, 1, 3, 4] },
+      outputs: { y: [1, 1, 3, 4] },
+      nodes: [["Identity", ["x"], ["y"]]],
+    });
+    server = await startServer({
+      "/code/metadata.json": JSON.stringify({ ...metadata, files: table }),
+      "/code/net/mine.ts": code,
+      "/code/net/step.ts": listed["net/step.ts"],
+      "/single/metadata.json": JSON.stringify({ ...metadata, architecture_entrypoint: "mine:load" }),
+      "/single/mine.ts": "export const load = () => (x) => x.add(7);",
+      "/onnx/metadata.json": JSON.stringify({
+        architecture: "onnx",
+        weights: "m.onnx",
+        grid,
+        in_channels_names: ["t2m"],
+      }),
+      "/onnx/m.onnx": onnx,
+      "/bare/metadata.json": JSON.stringify({ architecture: "persistence", grid, in_channels_names: ["t2m"] }),
+    });
+  });
+  afterAll(() => server.close());
+
+  it("run no code without trust, and do not even fetch it", async () => {
+    const refused = await failure(getModel(`${server.url}/code`, options));
+    expect(refused).toMatchObject({ code: "not-trusted", exitCode: 3 });
+    expect(refused.text).toContain('architecture_entrypoint "net/mine.ts:load"');
+    expect(server.seen.map(({ path }) => path)).not.toContain("/code/net/mine.ts");
+    expect((await explainModel(`${server.url}/code`, options)).join("\n")).toContain(
+      "nobody has vouched for it (--trust)",
+    );
+  });
+
+  it("run it with trust, together with what it imports", async () => {
+    using model = await getModel(`${server.url}/code`, { ...options, trust: true });
+    using x = constantState(model, () => 1);
+    expect((await items(model, start, x, 2)).map(({ values }) => values[0])).toEqual([1, 6]);
+    // A server cannot list its files, so that the names that the entry point may mean are tried.
+    using single = await getModel(`${server.url}/single`, { ...options, trust: true });
+    expect((await items(single, start, x, 2)).map(({ values }) => values[0])).toEqual([1, 8]);
+  });
+
+  it("need no trust without code", async () => {
+    using onnx = await getModel(`${server.url}/onnx`, options);
+    expect(onnx.architecture).toBe("onnx");
+    using bare = await getModel(`${server.url}/bare`, options);
+    expect(bare.architecture).toBe("persistence");
   });
 });
 

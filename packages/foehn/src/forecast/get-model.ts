@@ -3,9 +3,9 @@
 // through its `get_model`. Not here: deciding what a package is (model-plan.ts).
 
 import { dirname } from "node:path";
-import { FoehnError, ModelError } from "../core/errors.js";
+import { FoehnError, isFoehnError, ModelError } from "../core/errors.js";
 import { parseDuration } from "../core/time.js";
-import { type EntryFunction, type EntryPoint, findModule, loadEntryPoint } from "../hub/entry-point.js";
+import { candidates, type EntryFunction, type EntryPoint, findModule, loadEntryPoint } from "../hub/entry-point.js";
 import type { ModelPackage } from "../hub/model-package.js";
 import type { Package } from "../hub/package.js";
 import { requireTrust } from "../hub/trust.js";
@@ -109,7 +109,7 @@ function descriptionOf(model: ModelPackage | undefined) {
 async function trustedFunction(source: Package, entry: EntryPoint, key: string): Promise<EntryFunction> {
   const { uri, trusted } = source;
   requireTrust({ uri, trusted, what: `${key} "${entry.text}"` });
-  const files = (await source.list()).map((file) => file.path);
+  const files = await codeFiles(source, entry);
   const place = await findModule(entry, files);
   let root = "";
   if (place.kind === "package") {
@@ -120,6 +120,18 @@ async function trustedFunction(source: Package, entry: EntryPoint, key: string):
     root = place.path.split("/").reduce((folder) => dirname(folder), paths.get(place.path)!);
   }
   return loadEntryPoint(entry, place, { root, uri, files });
+}
+
+/** Names of the package's files; where its store cannot list them, those that the entry point may mean. */
+async function codeFiles(source: Package, entry: EntryPoint): Promise<string[]> {
+  try {
+    return (await source.list()).map((file) => file.path);
+  } catch (error) {
+    if (!isFoehnError(error, "usage")) throw error;
+    const found: string[] = [];
+    for (const path of candidates(entry.module)) if (await source.has(path)) found.push(path);
+    return found;
+  }
 }
 
 /** Runs a package's code; what it throws by accident is told as the package's fault. */

@@ -61,7 +61,7 @@ export async function findModule(
 }
 
 /** Files in a package that a module's name may mean. */
-function candidates(module: string): string[] {
+export function candidates(module: string): string[] {
   const path = module.replace(/^\.\//, "");
   if (codeEndings.some((ending) => path.endsWith(ending))) return isInside(path) ? [path] : [];
   const stem = path.includes("/") ? path : path.replaceAll(".", "/");

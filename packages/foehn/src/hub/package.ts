@@ -113,6 +113,9 @@ export class Package {
 
   /** True when there is such a file; it is brought here. @throws as `resolve`, except for a file that is not there */
   async has(path: string, options: ResolveFileOptions = {}): Promise<boolean> {
+    // A file that the package's own list, or the lock file, does not know is not there for anybody.
+    const known = path === manifestName || splitArchivePath(path) ? undefined : await this.#knownNames();
+    if (known && !known(path)) return false;
     return (await this.#find(path, options)) !== undefined;
   }
 
@@ -317,6 +320,14 @@ export class Package {
     const file = table.get(path);
     if (file || splitArchivePath(path)) return file;
     throw new ModelError(`the package ${this.uri} lists no file "${path}"`, { hint: didYouMean(path, table.keys()) });
+  }
+
+  /** Whether a name is in the lock file, or in the table of files; undefined where there is neither. */
+  async #knownNames(): Promise<((path: string) => boolean) | undefined> {
+    const locked = this.#locked();
+    if (locked) return (path) => Object.hasOwn(locked.files, path);
+    const table = await this.#tableOfFiles();
+    return table && ((path) => table.has(path));
   }
 
   /** The table `files` of metadata.json; undefined when there is none. */

@@ -66,7 +66,6 @@ interface Flags {
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
-  readonly trust?: boolean;
 }
 
 /** foehn forecast */
@@ -225,7 +224,6 @@ async function optionsOf(flags: Flags): Promise<Omit<ForecastOptions, "package">
     regrid: flags.regrid,
     diagnostics: flags.diagnostic,
     dummy: flags.dummy === true,
-    trust: flags.trust,
   };
 }
 

@@ -52,7 +52,6 @@ interface Flags {
   readonly device?: string;
   readonly precision?: "auto" | "fp32" | "bf16-mixed";
   readonly threads?: number;
-  readonly trust?: boolean;
 }
 
 const accOption = () =>
@@ -158,7 +157,6 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
               progress: console.progress(),
               borderSource,
               regrid: flags.regrid,
-              trust: flags.trust,
             }),
           ),
         );
