@@ -142,13 +142,17 @@ export {
 } from "./scores/score.js";
 export { formatScoreTable, type ScoreTable } from "./scores/table.js";
 // Data sources
+export { type Adaptation, type AdaptOptions, adaptSource } from "./sources/adapted-source.js";
 export { arraySource } from "./sources/array-source.js";
 export type { CdsOptions } from "./sources/cds.js";
+export { type CombineOptions, combine, type FallbackOptions, fallback } from "./sources/combine.js";
+export { DataCache, type DataCacheOptions, dataCacheDir } from "./sources/data-cache.js";
 export type { EcmwfOptions } from "./sources/ecmwf.js";
 export type { GfsOptions } from "./sources/gfs.js";
-export { openSource } from "./sources/open.js";
+export { type OpenSourceOptions, openSource } from "./sources/open.js";
 export { cdsSource, ecmwfSource, gfsSource, remoteGribSource } from "./sources/operational.js";
 export { type RegridSpec, regridSource, type SourceRegrid } from "./sources/regrid-source.js";
+export type { RemoteDataOptions } from "./sources/remote.js";
 export type { RemoteOptions } from "./sources/remote-grib.js";
 export type { RemoteGribOptions } from "./sources/remote-grib-source.js";
 export type { Field, FieldRequest, Source, VariableInfo } from "./sources/source.js";

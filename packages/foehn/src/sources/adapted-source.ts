@@ -82,13 +82,16 @@ export function adaptSource(source: Source, options: AdaptOptions): Source {
 }
 
 function adapt(name: string, adaptation: Adaptation, source: Source): Adapted {
-  const { from = name, scale, offset, units } = adaptation;
-  const info = source.variables.find((v) => v.name === from);
-  // An equivalence (geopotential of heights) would be applied twice: a scale is for what the file has.
-  if (!info) {
-    resolveVariable(from, source.variables, source.description);
-    throw new DataError(`"${from}" is another name; say what the source calls it`, { where: source.description });
+  const { scale, offset, units } = adaptation;
+  const { info, factor } = resolveVariable(adaptation.from ?? name, source.variables, source.description);
+  // Geopotential of heights would be scaled twice: a scale is for what the data have.
+  if (factor !== 1) {
+    throw new DataError(`the data have "${info.name}", of which "${adaptation.from ?? name}" can be made`, {
+      where: source.description,
+      hint: `write from: ${info.name}`,
+    });
   }
+  const from = info.name;
   const known = lookupVariable(name);
   const renamed = {
     ...info,
@@ -101,6 +104,6 @@ function adapt(name: string, adaptation: Adaptation, source: Source): Adapted {
     return { info: { ...renamed, units: own }, from, scale: scale ?? 1, offset: offset ?? 0 };
   }
   if (units === undefined || sameUnits(units, info.units)) return { info: renamed, from, scale: 1, offset: 0 };
-  const { factor, offset: shift } = conversion(info.units, units);
-  return { info: { ...renamed, units }, from, scale: factor, offset: shift };
+  const converted = conversion(info.units, units);
+  return { info: { ...renamed, units }, from, scale: converted.factor, offset: converted.offset };
 }

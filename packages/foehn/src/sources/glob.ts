@@ -18,6 +18,7 @@ export function expandGlob(pattern: string): string[] {
 function walk(folder: string, segments: readonly string[]): string[] {
   const [segment, ...rest] = segments;
   if (segment === undefined) return [folder];
+  if (segment === "**" && rest.length === 0) rest.push("*"); // everything below, at any depth
   if (!isGlob(segment)) {
     const next = join(folder, segment);
     return existsSync(next) ? walk(next, rest) : [];

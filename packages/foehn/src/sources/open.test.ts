@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { formatError } from "../core/errors.js";
 import { latLonGrid } from "../grid/grid.js";
 import { golden, testData } from "../io/golden.test-support.js";
+import { NetcdfWriter } from "../io/netcdf/write.js";
 import { arraySource } from "./array-source.js";
 import { gribSource } from "./grib-source.js";
 import { openSource } from "./open.js";
@@ -51,6 +52,40 @@ describe("openSource", () => {
     expect(await failure(openSource("many/**/*.gr*", { cwd: folder }))).toMatch(
       /two fields give u500 at 2019-03-01 06:00: the same field twice/,
     );
+  });
+
+  it("opens yearly folders of monthly files, as a glob and as a list", async () => {
+    const nc = async (name: string, month: number) => {
+      const path = join(folder, name);
+      mkdirSync(join(path, ".."), { recursive: true });
+      const writer = await NetcdfWriter.create(path);
+      const axis = (key: string, values: number[], units: string) =>
+        writer.writeArray(
+          { name: key, dimensions: [key], shape: [values.length], dataType: "float64", attributes: { units } },
+          Float64Array.from(values),
+        );
+      await axis("time", [0, 12], `hours since 2020-${String(month).padStart(2, "0")}-01`);
+      await axis("lat", [1, 0], "degrees_north");
+      await axis("lon", [0, 1], "degrees_east");
+      const values = Float32Array.from({ length: 8 }, (_, i) => month * 10 + i);
+      const spec = { name: "t2m", dimensions: ["time", "lat", "lon"], shape: [2, 2, 2], dataType: "float32" } as const;
+      await writer.writeArray(spec, values);
+      await writer.close();
+    };
+    await nc("monthly/2020/2020_02.nc", 2);
+    await nc("monthly/2020/2020_11.nc", 11);
+    for (const spec of ["monthly/*/*.nc", "monthly/**", ["monthly/2020/2020_11.nc", "monthly/2020/2020_02.nc"]]) {
+      const source = await openSource(spec, { cwd: folder });
+      expect(source.times.map((t) => new Date(t * 1000).toISOString().slice(0, 13))).toEqual([
+        "2020-02-01T00",
+        "2020-02-01T12",
+        "2020-11-01T00",
+        "2020-11-01T12",
+      ]);
+      const [field] = await source.read({ time: source.times[3]!, variables: ["2t"] });
+      expect([...field!.values]).toEqual([114, 115, 116, 117]);
+      await source.close();
+    }
   });
 
   it.each([

@@ -174,7 +174,21 @@ function expand(spec: string, cwd: string): string[] {
         hint: "check the folder and the pattern; quote it for the shell",
       });
     }
-    return found;
+    // Folders on the way are not data.
+    const data = found.filter((entry) => !statSync(entry).isDirectory() || isZarr(entry));
+    if (data.length === 0) {
+      throw new DataError(
+        `"${spec}" matches only folders: ${listShort(
+          found.map((f) => basename(f)),
+          6,
+        )}`,
+        {
+          where: cwd,
+          hint: `add a pattern for the files in them, such as "${spec.replace(/\/+$/, "")}/*.nc"`,
+        },
+      );
+    }
+    return data;
   }
   if (!statSync(path).isDirectory() || isZarr(path)) return [path];
   const inside = readdirSync(path).sort();

@@ -120,7 +120,8 @@ async function openPlain(spec: SourceEntry, options: OpenSourceOptions, file: st
   if (spec.combine) {
     const sources: Source[] = [];
     try {
-      for (const one of spec.combine) sources.push(await openSpec(one, likeFirst(options, sources[0], spec), file));
+      for (const one of spec.combine)
+        sources.push(await openSpec(inherit(one, spec), likeFirst(options, sources[0], spec), file));
       return combine(sources);
     } catch (error) {
       await closeAll(sources);
@@ -149,7 +150,7 @@ async function openFallback(
   try {
     for (const one of specs) {
       try {
-        sources.push(await openSpec(one, likeFirst(options, sources[0], spec), file));
+        sources.push(await openSpec(inherit(one, spec), likeFirst(options, sources[0], spec), file));
       } catch (error) {
         // A mistake in the file is not a failure of a source.
         if (!isFoehnError(error) || error instanceof ConfigError || error instanceof InterruptedError) throw error;
@@ -163,6 +164,12 @@ async function openFallback(
     await closeAll(sources);
     throw error;
   }
+}
+
+/** Joins inside a join interpolate in the same way, unless they say otherwise. */
+function inherit(inner: SourceSpec, { regrid }: SourceEntry): SourceSpec {
+  if (typeof inner === "string" || inner.data !== undefined || regrid === undefined) return inner;
+  return { ...inner, regrid: inner.regrid ?? regrid };
 }
 
 /** Whatever comes after the first source is brought to its grid: opening does that for grids of all kinds. */

@@ -34,6 +34,37 @@ describe("the catalogue", () => {
     expect([...checked].sort()).toEqual(Object.keys(parameters).sort());
   });
 
+  it("knows the names of public archives of ERA5", () => {
+    const single = {
+      "2m_temperature": "t2m",
+      "10m_u_component_of_wind": "u10m",
+      "10m_wind_speed": "ws10m",
+      mean_sea_level_pressure: "msl",
+      total_precipitation_6hr: "tp06",
+      total_precipitation_24hr: "tp24",
+      geopotential_at_surface: "z",
+      land_sea_mask: "lsm",
+      toa_incident_solar_radiation: "tisr",
+      total_column_water_vapour: "tcwv",
+      sea_surface_temperature: "sst",
+      sea_ice_cover: "sic",
+    };
+    for (const [name, ours] of Object.entries(single)) expect(lookupVariable(name)?.name).toBe(ours);
+    const families = {
+      geopotential: "z",
+      u_component_of_wind: "u",
+      specific_humidity: "q",
+      vertical_velocity: "w",
+      wind_speed: "ws",
+      specific_cloud_liquid_water_content: "clwc",
+      specific_cloud_ice_water_content: "ciwc",
+      fraction_of_cloud_cover: "cc",
+      potential_vorticity: "pv",
+      ozone_mass_mixing_ratio: "o3",
+    };
+    for (const [name, ours] of Object.entries(families)) expect(variableOnLevel(name, 500)?.name).toBe(`${ours}500`);
+  });
+
   it("has units that can be parsed and are written as CF writes them", () => {
     for (const { name, units } of [...singles, ...families]) {
       expect(tryParseUnit(units), name).toBeDefined();

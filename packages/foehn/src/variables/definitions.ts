@@ -95,13 +95,28 @@ export const pressureFamilies: readonly DefinitionRow[] = [
     ids: [203],
     aliases: ["ozone_mass_mixing_ratio"],
   }),
-  row("pressure", "clwc", "kg kg-1", "Specific cloud liquid water content", { ids: [246] }),
-  row("pressure", "ciwc", "kg kg-1", "Specific cloud ice water content", { ids: [247] }),
-  row("pressure", "crwc", "kg kg-1", "Specific rain water content", { ids: [75] }),
-  row("pressure", "cswc", "kg kg-1", "Specific snow water content", { ids: [76] }),
-  row("pressure", "cc", one, "Fraction of cloud cover", { ids: [248] }),
+  row("pressure", "clwc", "kg kg-1", "Specific cloud liquid water content", {
+    ids: [246],
+    aliases: ["specific_cloud_liquid_water_content"],
+  }),
+  row("pressure", "ciwc", "kg kg-1", "Specific cloud ice water content", {
+    ids: [247],
+    aliases: ["specific_cloud_ice_water_content"],
+  }),
+  row("pressure", "crwc", "kg kg-1", "Specific rain water content", {
+    ids: [75],
+    aliases: ["specific_rain_water_content"],
+  }),
+  row("pressure", "cswc", "kg kg-1", "Specific snow water content", {
+    ids: [76],
+    aliases: ["specific_snow_water_content"],
+  }),
+  row("pressure", "cc", one, "Fraction of cloud cover", {
+    ids: [248],
+    aliases: ["fraction_of_cloud_cover"],
+  }),
   row("pressure", "pt", "K", "Potential temperature", { standardName: "air_potential_temperature", ids: [3] }),
-  row("pressure", "ws", "m s-1", "Wind speed", { standardName: "wind_speed", ids: [10] }),
+  row("pressure", "ws", "m s-1", "Wind speed", { standardName: "wind_speed", ids: [10], aliases: ["wind_speed"] }),
 ];
 
 /** Variables at one place in the vertical. */
@@ -266,7 +281,14 @@ export const singleLevels: readonly DefinitionRow[] = [
     aliases: ["total_precipitation_6hr"],
     timeKind: "accumulated",
   }),
-  row("surface", "tp01", "m", "Total precipitation over the past hour", { timeKind: "accumulated" }),
+  row("surface", "tp24", "m", "Total precipitation over the past 24 hours", {
+    aliases: ["total_precipitation_24hr"],
+    timeKind: "accumulated",
+  }),
+  row("surface", "tp01", "m", "Total precipitation over the past hour", {
+    aliases: ["total_precipitation_1hr"],
+    timeKind: "accumulated",
+  }),
   row("surface", "cp", "m", "Convective precipitation", {
     ids: [143],
     aliases: ["convective_precipitation"],
