@@ -96,6 +96,8 @@ messages = [
     on_plane("rotated", "rotated_ll", rotated),
     reduced("reduced, classic", "N32", 1),
     reduced("reduced, octahedral", "O8"),
+    on_plane("points: rotated, turned about the new axis", "rotated_ll", {**rotated, "angleOfRotationInDegrees": 10}),
+    edition1("points: the same, GRIB 1", "rotated_ll", {**rotated, "angleOfRotationInDegrees": 10}),
     edition1("lambert, GRIB 1", "lambert", {k: v for k, v in lambert.items() if k != "LaDInDegrees"}),
     edition1("polar stereographic, GRIB 1", "polar_stereographic", {k: v for k, v in polar.items() if k != "LaDInDegrees"}),
     edition1("rotated, GRIB 1", "rotated_ll", rotated),
@@ -108,3 +110,7 @@ with open(os.path.join(HERE, "grids.grib"), "wb") as f:
         out.append({"name": m["name"], "points": len(m["lat"]), "every": every, "gridType": ec.codes_get(m["h"], "gridType"), "lat": m["lat"][::every].tolist(), "lon": m["lon"][::every].tolist()})
 with open(os.path.join(HERE, "grids.json"), "w") as f:
     json.dump(out, f)
+
+# Spherical harmonics have no points: ecCodes' sample as it is, for the error.
+with open(os.path.join(HERE, "spectral.grib"), "wb") as f:
+    ec.codes_write(ec.codes_grib_new_from_samples("sh_sfc_grib2"), f)

@@ -27,7 +27,8 @@ describe("GRIB grids of other kinds", () => {
   it.each(expected.map((e, i) => [e.name, e, i] as const))("%s", (_name, e, index) => {
     const message = file.messages[index]!;
     const grid = file.anyGridOf(message);
-    expect(grid.kind).toBe(e.gridType === "reduced_gg" ? "reduced_gaussian" : "projected");
+    const kind = e.gridType === "reduced_gg" ? "reduced_gaussian" : e.name.startsWith("points") ? "points" : "projected";
+    expect(grid.kind).toBe(kind);
     expect(numberOfPoints(grid)).toBe(e.points);
     const { latitudes, longitudes } = placesOf(grid);
     const values = file.readValues(message);
@@ -56,6 +57,11 @@ describe("GRIB grids of other kinds", () => {
       expect(column).toBeCloseTo(n % nx, 6);
     }
     expect(describeAnyGrid(grid)).toMatch(/^5×7 points, (Lambert|polar|Mercator|rotated)/);
+  });
+
+  it("names what has no points", () => {
+    using spectral = openGrib(golden("spectral.grib"));
+    expect(() => spectral.anyGridOf(spectral.messages[0]!)).toThrow(/grid is spherical harmonics.*does not say where/);
   });
 
   it("leaves no handle open", () => expect(liveHandles()).toBe(0));
