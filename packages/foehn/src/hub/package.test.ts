@@ -39,7 +39,7 @@ const open = (uri: string, options: PackageOptions & { folder?: string } = {}): 
   return new Package(uri, {
     cache: { folder, transfer, offline, refresh },
     retryDelayMs: 1,
-    timeoutMs: 1000,
+    timeoutMs: 5000,
     lock: false,
     ...rest,
   });
@@ -112,6 +112,24 @@ describe("a package on a web server", () => {
     await expect(open(`${server.url}/none`).metadata()).rejects.toThrow(/there is no package at .*no metadata.json/);
     await expect(open(`${server.url}/none`).resolve("x")).rejects.toMatchObject({ code: "model" });
     await expect(open(`${server.url}/none`).list()).rejects.toThrow(/cannot be listed/);
+  });
+
+  it("does not read a metadata.json that never ends", async () => {
+    let written = 0;
+    const server = await serve({}, async (request, response) => {
+      if (request.url !== "/m/metadata.json") return false;
+      response.writeHead(200);
+      const chunk = Buffer.alloc(8 << 20, " ");
+      while (!response.destroyed && written < 400 << 20) {
+        written += chunk.length;
+        if (!response.write(chunk)) await new Promise((go) => response.once("drain", go).once("close", go));
+      }
+      response.end();
+      return true;
+    });
+    await expect(open(`${server.url}/m`).metadata()).rejects.toThrow(/sends more than the 67108864 bytes/);
+    expect(written).toBeLessThan(200 << 20);
+    expect([await left("partial"), await left("blobs")]).toEqual([[], []]);
   });
 
   it("does not serve what a hostile table or file name asks for", async () => {

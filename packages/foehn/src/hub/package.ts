@@ -27,6 +27,9 @@ import type { PackageFile, PackageStore } from "./stores/package-store.js";
 import { openPlainStore } from "./stores/plain-store.js";
 import { type PackageAddress, parsePackageUri, type ResolveOptions, schemeOf } from "./uri.js";
 
+/** More than any list of files needs, and less than what fills a memory. */
+const manifestBytes = 64 << 20;
+
 /** Options of `new Package`. */
 export interface PackageOptions extends ResolveOptions, Omit<ObjectStoreOptions, "region" | "partBytes"> {
   /** The cache, its options, or its folder. Default: see `modelCacheFolder`. */
@@ -288,6 +291,7 @@ export class Package {
       signal,
       progress,
       refusedIsMissing,
+      ...(full.slice(prefix.length) === manifestName ? { maxBytes: manifestBytes } : {}),
       ...(onBytes === undefined ? {} : { onBytes }),
     });
   }

@@ -20,6 +20,8 @@ export interface DownloadOptions {
   /** What must arrive. */
   readonly expected?: PackageFile | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Longer files are refused; for those that are read into memory. Default: no limit but the disk's. */
+  readonly maxBytes?: number | undefined;
   /** Bytes that are there, and of how many if known. */
   readonly onBytes?: ((done: number, total: number | undefined) => void) | undefined;
   /** Connections of one file. Default 4. */
@@ -120,7 +122,7 @@ async function transfer(
         await first.body.cancel();
         first = await objects.stream(path, { signal });
       }
-      await refuseSize(first, expected, partial).catch(async (error) => {
+      await refuseSize(first, options, partial).catch(async (error) => {
         await first?.body.cancel();
         throw error;
       });
@@ -150,7 +152,7 @@ async function inOneGo(
   return repeated(options, async () => {
     const current = stream ?? (await objects.stream(path, { signal: options.signal }));
     stream = undefined;
-    const limit = options.expected?.size ?? current.size ?? Number.POSITIVE_INFINITY;
+    const limit = options.expected?.size ?? current.size ?? options.maxBytes ?? Number.POSITIVE_INFINITY;
     const hash = createHash("sha256");
     let size = 0;
     for await (const chunk of current.body) {
@@ -329,8 +331,18 @@ async function readNote(partial: string, expected: PackageFile | undefined): Pro
 }
 
 /** Before the first byte: is it as long as it must be, and does it fit on the disk? */
-async function refuseSize(stream: ObjectStream, expected: PackageFile | undefined, partial: string): Promise<void> {
-  const { size } = stream;
+async function refuseSize(
+  { size }: ObjectStream,
+  { expected, maxBytes = Number.POSITIVE_INFINITY }: DownloadOptions,
+  partial: string,
+): Promise<void> {
+  if (size !== undefined && size > maxBytes) {
+    throw new NetworkError(`the server has a file of ${size} bytes, at most ${maxBytes} were expected`, {
+      status: 200,
+      where: expected?.path,
+      hint: "this is not the file that it is called",
+    });
+  }
   if (size !== undefined && expected?.size !== undefined && size !== expected.size) {
     throw new NetworkError(`the server has a file of ${size} bytes, expected were ${expected.size}`, {
       where: expected.path,

@@ -41,6 +41,7 @@ export interface FetchOptions {
   readonly expected?: PackageFile | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly progress?: Progress | undefined;
+  readonly maxBytes?: DownloadOptions["maxBytes"];
   /** Take 401 and 403 for "there is no such file". */
   readonly refusedIsMissing?: boolean | undefined;
   /** Bytes that have come, for who shows many files as one. */
@@ -279,6 +280,7 @@ export class ModelCache {
     const done = await download(store.objects, path, partial, {
       ...this.#options.transfer,
       expected,
+      maxBytes: options.maxBytes,
       signal: options.signal,
       onBytes,
     });

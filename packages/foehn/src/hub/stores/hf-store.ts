@@ -40,7 +40,7 @@ export async function resolveHfRevision(address: HfAddress, options: HfOptions =
   const { repo, revision = "main" } = address;
   try {
     const { json } = await fetchJson(`${api}/revision/${encodeURIComponent(revision)}`, http);
-    const sha = (json as { sha?: unknown }).sha;
+    const sha = (json as { sha?: unknown } | null)?.sha;
     if (typeof sha === "string" && isCommit(sha)) return sha;
     throw new NetworkError("the server does not say which commit the revision is", { where: `${api}/revision` });
   } catch (error) {
@@ -126,8 +126,8 @@ async function ambientToken(): Promise<string | undefined> {
 async function revisionNames(api: string, http: HttpOptions): Promise<string[] | undefined> {
   try {
     const { json } = await fetchJson(`${api}/refs`, http);
-    const { branches = [], tags = [] } = json as { branches?: { name: string }[]; tags?: { name: string }[] };
-    return [...branches, ...tags].map(({ name }) => name);
+    const { branches = [], tags = [] } = json as { branches?: { name: unknown }[]; tags?: { name: unknown }[] };
+    return [...branches, ...tags].map(({ name }) => String(name));
   } catch {
     return undefined;
   }
@@ -142,9 +142,9 @@ async function readTree(first: string, http: HttpOptions): Promise<PackageFile[]
     if (!Array.isArray(json) || pages > 1000) {
       throw new NetworkError("the list of files has another form than the Hub's", { where: first });
     }
-    for (const item of json as Partial<Record<string, unknown>>[]) {
-      if (item.type !== "file" || typeof item.path !== "string") continue;
-      const lfs = item.lfs as { oid?: unknown; size?: unknown } | undefined;
+    for (const item of json as (Partial<Record<string, unknown>> | null)[]) {
+      if (item?.type !== "file" || typeof item.path !== "string") continue;
+      const lfs = (item.lfs ?? undefined) as { oid?: unknown; size?: unknown } | undefined;
       const size = lfs?.size ?? item.size;
       files.push({
         path: item.path,

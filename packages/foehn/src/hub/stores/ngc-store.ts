@@ -99,7 +99,7 @@ export function openNgcStore(address: NgcAddress, options: NgcOptions = {}): Pac
     const url = await ask(async (base, headers) => {
       if (Object.keys(headers).length === 0) {
         const { json } = await fetchJson(`${base}?path=${encodeURIComponent(path)}`, http);
-        const found = (json as { urls?: unknown }).urls;
+        const found = (json as { urls?: unknown } | null)?.urls;
         if (Array.isArray(found) && typeof found[0] === "string") return found[0];
         throw new NetworkError(`${id} has no file "${path}"`, { status: 404, hint: http.notFoundHint });
       }
@@ -143,10 +143,10 @@ export function openNgcStore(address: NgcAddress, options: NgcOptions = {}): Pac
 
 /** `modelFiles: [{ path, sizeInBytes }]`, or `filepath: […]`. */
 function filesIn(json: unknown): PackageFile[] | undefined {
-  const { modelFiles, filepath } = json as { modelFiles?: unknown; filepath?: unknown };
+  const { modelFiles, filepath } = (json ?? {}) as { modelFiles?: unknown; filepath?: unknown };
   if (Array.isArray(modelFiles)) {
-    return modelFiles.flatMap((item: { path?: unknown; sizeInBytes?: unknown }) =>
-      typeof item.path === "string"
+    return modelFiles.flatMap((item: { path?: unknown; sizeInBytes?: unknown } | null) =>
+      typeof item?.path === "string"
         ? [{ path: item.path, ...(typeof item.sizeInBytes === "number" ? { size: item.sizeInBytes } : {}) }]
         : [],
     );
@@ -162,7 +162,7 @@ async function buyToken(key: string, org: string, team: string | undefined, http
   const host = withScheme(process.env.NGC_CLI_AUTH_URL || "https://authn.nvidia.com");
   const authorization = `Basic ${Buffer.from(`$oauthtoken:${key}`).toString("base64")}`;
   const { json } = await fetchJson(`${host}/token?${query}`, { ...http, headers: { authorization } });
-  const { token } = json as { token?: unknown };
+  const { token } = (json ?? {}) as { token?: unknown };
   if (typeof token !== "string")
     throw new NetworkError("the key was not exchanged for a token", { where: `${host}/token` });
   return token;
