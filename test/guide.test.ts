@@ -36,6 +36,7 @@ describe("docs/guides/first-model.md", () => {
     "docs/guides/forecast-steps.md",
     "docs/guides/forecasts.md",
     "docs/guides/observers.md",
+    "docs/guides/published-weights.md",
     "docs/guides/packages.md",
     "docs/guides/sources.md",
   ])("%s names verbs and flags that exist", async (page) => {
