@@ -76,6 +76,7 @@ export { type Domain, type PointsDomain, placeDomain, type WindowDomain } from "
 export { type FileOutputOptions, fileOutput } from "./forecast/outputs/file-output.js";
 export type { ForecastHeader, ForecastOutput, ForecastStep, OutputUnits } from "./forecast/outputs/output.js";
 export { type ReplayOptions, replayLoop } from "./forecast/replay-loop.js";
+export { type RolloutOptions, runForecast } from "./forecast/rollout.js";
 export type { SourceTerm } from "./forecast/source-term.js";
 export type { LoopDescription, TimeLoop, TimeLoopStep } from "./forecast/time-loop.js";
 export { fieldsState, loopOf, type StepperState, type TimeStepper } from "./forecast/time-stepper.js";
