@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { FoehnError } from "../../core/errors.js";
 import { startServer, type TestServer } from "../../io/remote/server.test-support.js";
 import { readLock } from "../lock.js";
 import { Package, type PackageOptions } from "../package.js";
@@ -225,6 +227,38 @@ describe("a model in NGC", () => {
     expect((await inner.list()).map((file) => file.path)).toEqual(["means.npy", "metadata.json"]);
     await expect(inner.resolve("mean.npy")).rejects.toMatchObject({ hint: 'Did you mean "means.npy"?' });
     expect(storage.seen.filter(({ method }) => method === "GET")).toHaveLength(1);
+  });
+});
+
+describe("a server that answers anything", () => {
+  it("leads to an answer or a Foehn error, and to no file outside of the cache", async () => {
+    const answers = [
+      ...fc.sample(fc.json({ maxDepth: 3 }), { numRuns: 25, seed: 4 }),
+      "null",
+      '[{"type":"file","path":"../../evil","size":1},null,{"type":"file","path":"a","lfs":null}]',
+      `{"sha":"${first}","urls":[null],"modelFiles":[null,{"path":7}],"branches":[{}]}`,
+      '{"urls":["file:///etc/passwd"]}',
+      '{"filepath":[1,"../x"]}',
+    ];
+    let answer = "";
+    const server = await serve({}, (_request, response) => {
+      response.writeHead(200, { "content-type": "application/json" }).end(answer);
+      return true;
+    });
+    vi.stubEnv("HF_ENDPOINT", server.url);
+    vi.stubEnv("NGC_CLI_SEARCH_SERVICE_URL", server.url);
+    for (answer of answers) {
+      for (const uri of [`hf://a/b@${first}`, "hf://a/b", "ngc://models/a/b@1"]) {
+        const cache = join(folder, "hostile", String(answers.indexOf(answer)));
+        const pkg = new Package(uri, {
+          cache: { folder: cache, transfer: { retryDelayMs: 1 } },
+          retries: 0,
+          lock: false,
+        });
+        await pull(pkg).catch((error: unknown) => expect(error, `${uri} ${answer}`).toBeInstanceOf(FoehnError));
+      }
+    }
+    expect(await readdir(folder)).toEqual(["hostile"]);
   });
 });
 
