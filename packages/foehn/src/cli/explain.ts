@@ -52,7 +52,7 @@ function toJson({ model, fields, memory, memoryFree, disk, ...rest }: Explanatio
 /** Lines for a terminal. */
 export function formatExplanation(explanation: Explanation): string {
   const { model, fields, memory, memoryFree, disk, notes, problems, initialTimes, steps, members, rows } = explanation;
-  const lines: string[] = ["model"];
+  const lines: string[] = [`model ${model.name}`];
   for (const line of model.lines) lines.push(`  ${line}`);
   if (model.grid) lines.push(`  grid: ${model.grid}`);
   if (model.inChannels && model.outChannels) {

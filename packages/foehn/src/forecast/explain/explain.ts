@@ -219,9 +219,10 @@ async function diskParts(
     if (options.overwrite !== true && options.resume !== true) {
       await problems.try(() => refuseExisting(path, { overwrite: false, markers: [] }));
     }
+    if (!facts) continue; // nobody knows how large it would be
     const bytesPerValue = /\.gri?b2$/i.test(path) ? (options.gribBits ?? 16) / 8 : 4;
     const kept = options.variables?.length ?? variables;
-    const bytes = facts ? outputBytes(facts, kept, times, bytesPerValue) : 0;
+    const bytes = outputBytes(facts, kept, times, bytesPerValue);
     const free = await diskFree(path);
     parts.push({ what: path, bytes, free });
     const isCompressed = options.compression !== undefined && options.compression !== "none";
