@@ -27,7 +27,8 @@ describe("GRIB grids of other kinds", () => {
   it.each(expected.map((e, i) => [e.name, e, i] as const))("%s", (_name, e, index) => {
     const message = file.messages[index]!;
     const grid = file.anyGridOf(message);
-    const kind = e.gridType === "reduced_gg" ? "reduced_gaussian" : e.name.startsWith("points") ? "points" : "projected";
+    const kind =
+      e.gridType === "reduced_gg" ? "reduced_gaussian" : e.name.startsWith("points") ? "points" : "projected";
     expect(grid.kind).toBe(kind);
     expect(numberOfPoints(grid)).toBe(e.points);
     const { latitudes, longitudes } = placesOf(grid);
