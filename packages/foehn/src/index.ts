@@ -59,6 +59,22 @@ export { surfacePressure } from "./forecast/diagnostics/surface-pressure.js";
 export { windSpeed } from "./forecast/diagnostics/wind-speed.js";
 export { type DiagnosticsOptions, withDiagnostics } from "./forecast/diagnostics/with-diagnostics.js";
 export { type DummyLoop, dummyInference, dummyLoop } from "./forecast/dummy/dummy-loop.js";
+// Ensembles
+export {
+  checkEnsembleConfig,
+  type EnsembleConfig,
+  type EnsembleConfigInput,
+  readEnsembleConfig,
+} from "./forecast/ensemble/config.js";
+export { type EnsembleJob, makeJob, readJob } from "./forecast/ensemble/job.js";
+export {
+  type EnsembleResult,
+  type JobStep,
+  type RunEnsembleOptions,
+  runEnsemble,
+  runJob,
+} from "./forecast/ensemble/run-ensemble.js";
+export { readWeatherEvents, type WeatherEvent, weatherEvent } from "./forecast/ensemble/weather-events.js";
 export { type ExplainOptions, explain } from "./forecast/explain/explain.js";
 export type { Explanation, FieldsPart, Problem } from "./forecast/explain/explanation.js";
 export { type ForecastOptions, type ForecastResult, forecast } from "./forecast/forecast.js";
@@ -75,6 +91,12 @@ export { parsePoints, parseWindow } from "./forecast/outputs/domain-text.js";
 export { type Domain, type PointsDomain, placeDomain, type WindowDomain } from "./forecast/outputs/domains.js";
 export { type FileOutputOptions, fileOutput } from "./forecast/outputs/file-output.js";
 export type { ForecastHeader, ForecastOutput, ForecastStep, OutputUnits } from "./forecast/outputs/output.js";
+export type {
+  Perturbation,
+  PerturbationContext,
+  PerturbationRow,
+} from "./forecast/perturbations/perturbation.js";
+export { createPerturbation, type PerturbationSettings } from "./forecast/perturbations/registry.js";
 export { type ReplayOptions, replayLoop } from "./forecast/replay-loop.js";
 export { type RolloutOptions, runForecast } from "./forecast/rollout.js";
 export type { SourceTerm } from "./forecast/source-term.js";
@@ -131,9 +153,24 @@ export {
 export { PaddedNetwork, type PaddingRule } from "./models/padded-network.js";
 export { createNetwork, networks } from "./models/registry.js";
 // Figures
+export { drawRankHistogram, drawSpreadSkill, type EnsembleFigureOptions } from "./plots/ensemble-scores.js";
 export { drawErrorMap, drawForecastMap } from "./plots/forecast-map.js";
 // Scores
+export { crps } from "./scores/ensemble/crps.js";
+export { energyScore } from "./scores/ensemble/energy.js";
 export { knownRegions, type NamedRegion } from "./scores/ensemble/regions.js";
+export { type ScoredDomain, type ScoreEnsembleOptions, scoreEnsemble } from "./scores/ensemble/score-ensemble.js";
+export {
+  type EnsembleCase,
+  type EnsembleScores,
+  EnsembleSums,
+  type EnsembleSumsSettings,
+} from "./scores/ensemble/sums.js";
+export { type EnsembleTable, formatEnsembleTable } from "./scores/ensemble/table.js";
+export { type FssOptions, fractionsSkillScore } from "./scores/fss.js";
+export { type LaggedOptions, type LaggedResult, scoreLagged } from "./scores/lagged/lagged.js";
+export { applyEdges, computeEdges, type S2sOptions, scoreTerciles, type TercileScore } from "./scores/s2s/s2s.js";
+export { dataSamples, forecastSamples, type Samples } from "./scores/s2s/samples.js";
 export {
   type MergeScoresOptions,
   mergeScores,
@@ -149,6 +186,7 @@ export type { CdsOptions } from "./sources/cds.js";
 export { type CombineOptions, combine, type FallbackOptions, fallback } from "./sources/combine.js";
 export { DataCache, type DataCacheOptions, dataCacheDir } from "./sources/data-cache.js";
 export type { EcmwfOptions } from "./sources/ecmwf.js";
+export { chooseDomain, type ForecastStore, type ForecastStores, openForecasts } from "./sources/forecast-store.js";
 export type { GfsOptions } from "./sources/gfs.js";
 export { type OpenSourceOptions, openSource } from "./sources/open.js";
 export { cdsSource, ecmwfSource, gfsSource, remoteGribSource } from "./sources/operational.js";

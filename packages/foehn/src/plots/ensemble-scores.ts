@@ -106,7 +106,7 @@ export function drawRankHistogram(table: EnsembleTable, options: EnsembleFigureO
   const distance = (i: number) => Math.abs(table.lead_hours[i]! - wanted);
   const lead = [...table.lead_hours.keys()].reduce((best, i) => (distance(i) < distance(best) ? i : best), 0);
   const flat = 1 / (table.members + 1);
-  const entries = [{ name: "reliable", colour: series.grey, dashed: true }];
+  const entries = [{ name: "reliable", colour: series.vermilion, dashed: true }];
   const title =
     options.title ?? `Rank of the truth at +${table.lead_hours[lead]} h, ${prettyRegion(region)}, ${counts(table)}`;
   return page(
@@ -129,7 +129,7 @@ export function drawRankHistogram(table: EnsembleTable, options: EnsembleFigureO
           Plot.gridY(y.ticks, { stroke: ink.grid, strokeOpacity: 1 }),
           Plot.rect(bars, { x1: "from", x2: "to", y1: 0, y2: "share", fill: series.blue }),
           Plot.ruleY([0], { stroke: ink.frame, strokeWidth: 0.8 }),
-          Plot.ruleY([flat], { stroke: series.grey, strokeWidth: 1.8, strokeDasharray: "5,3" }),
+          Plot.ruleY([flat], { stroke: series.vermilion, strokeWidth: 1.8, strokeDasharray: "5,3" }),
           Plot.axisX(ticks, {
             label: "members below the truth",
             labelAnchor: "center",
