@@ -59,7 +59,6 @@ export { surfacePressure } from "./forecast/diagnostics/surface-pressure.js";
 export { windSpeed } from "./forecast/diagnostics/wind-speed.js";
 export { type DiagnosticsOptions, withDiagnostics } from "./forecast/diagnostics/with-diagnostics.js";
 export { type DummyLoop, dummyInference, dummyLoop } from "./forecast/dummy/dummy-loop.js";
-// Ensembles
 export {
   checkEnsembleConfig,
   type EnsembleConfig,
