@@ -72,6 +72,14 @@ describe("DataCache", () => {
     }
   });
 
+  it("says how much there is", async () => {
+    const cache = new DataCache(fresh());
+    expect(await cache.usage()).toEqual({ entries: 0, bytes: 0 });
+    await cache.put("a", bytes(100));
+    await cache.put("b", bytes(50));
+    expect(await cache.usage()).toEqual({ entries: 2, bytes: 150 + 2 * 16 });
+  });
+
   it("stays below its limit: what was used longest ago goes", async () => {
     let now = 1e12;
     const cache = new DataCache(fresh(), { limit: 10_000, now: () => now });

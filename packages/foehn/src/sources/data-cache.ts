@@ -213,6 +213,12 @@ export class DataCache {
     await this.#pruning;
   }
 
+  /** What is in the folder now. */
+  async usage(): Promise<{ readonly entries: number; readonly bytes: number }> {
+    const entries = await this.#entries();
+    return { entries: entries.length, bytes: entries.reduce((sum, { size }) => sum + size, 0) };
+  }
+
   /** Counts what there is, and removes what was used longest ago when it is more than the limit, down to nine tenths of it. */
   async prune(): Promise<void> {
     const before = this.#added;

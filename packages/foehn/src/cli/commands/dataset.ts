@@ -8,6 +8,7 @@ import { openData } from "../data.js";
 import { addDatasetFlags, type DatasetFlags } from "../dataset-actions.js";
 import { type Console, table } from "../io.js";
 import { choiceOption, integerOption, listOption, numberOption } from "../options.js";
+import { bytesOption, formatBytes } from "../sizes.js";
 import type { DefineVerb } from "../verb.js";
 
 /** foehn dataset list | inspect | stats | plot | convert | check | speedtest */
@@ -21,6 +22,31 @@ export const define: DefineVerb = (command, run) => {
         const { listDatasets } = await import("../../datasets/registry.js");
         const list = listDatasets().map(({ name, summary }) => ({ name, summary }));
         console.result(list, table(list.map((d) => [d.name, d.summary])));
+      }),
+    );
+  command
+    .command("cache")
+    .description("Say how much of remote data is kept on this machine, and take away what was used longest ago.")
+    .addOption(bytesOption("--max-size <size>", "keep at most so much, such as 5GB; 0 empties it"))
+    .addHelpText(
+      "after",
+      "\nIts folder is FOEHN_DATA_CACHE, its limit FOEHN_DATA_CACHE_SIZE. Models have their own: foehn package list.\n",
+    )
+    .action(
+      run(async (console, { maxSize }: { readonly maxSize?: number }) => {
+        const { DataCache, dataCacheLimit } = await import("../../sources/data-cache.js");
+        const cache = new DataCache(undefined, maxSize === undefined ? {} : { limit: maxSize });
+        if (maxSize !== undefined) await cache.prune();
+        const { entries, bytes } = await cache.usage();
+        const limit = dataCacheLimit();
+        console.result(
+          { folder: cache.folder, entries, bytes, limit },
+          table([
+            ["folder", cache.folder],
+            ["kept", `${entries} entries, ${formatBytes(bytes)}`],
+            ["limit", formatBytes(limit)],
+          ]),
+        );
       }),
     );
   addDatasetFlags(
