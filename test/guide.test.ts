@@ -96,6 +96,7 @@ describe("docs/guides/first-model.md", () => {
     "docs/guides/observers.md",
     "docs/guides/published-weights.md",
     "docs/guides/packages.md",
+    "docs/guides/operational-data.md",
     "docs/guides/sources.md",
   ])("%s names verbs and flags that exist", async (page) => {
     const commands = commandsOf(page);

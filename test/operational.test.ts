@@ -11,7 +11,7 @@ import { parseTime } from "../packages/foehn/src/core/time.js";
 import { startServer, type TestServer } from "../packages/foehn/src/io/remote/server.test-support.js";
 import { ecmwfFile, type NcepField, ncepFile } from "../packages/foehn/src/sources/operational.test-support.js";
 
-const guide = readFileSync(fileURLToPath(new URL("../docs/guides/sources.md", import.meta.url)), "utf8");
+const guide = readFileSync(fileURLToPath(new URL("../docs/guides/operational-data.md", import.meta.url)), "utf8");
 const inspections = [...guide.matchAll(/^npx foehn (dataset inspect (\S+).*)$/gm)].map((match) => match[1]!.split(" "));
 const folder = mkdtempSync(join(tmpdir(), "foehn-operational-"));
 const hour = 3600;
@@ -58,7 +58,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-describe("docs/guides/sources.md", () => {
+describe("docs/guides/operational-data.md", () => {
   it.each(inspections)("foehn %s %s %s", async (...command) => {
     const argv = command.map((word) => word.replace("https://noaa-gfs-bdp-pds.s3.amazonaws.com", server.url));
     const { status, stdout, stderr } = await runHere(...argv.filter((word) => word !== undefined));

@@ -100,7 +100,7 @@ export class WorkFolder {
     this.#finished.add(unit);
   }
 
-  /** How many units are finished, by all processes. */
+  /** How many units are finished, by all processes; fewer than that while another process tidies up: see `isDoneByOthers`. */
   async countFinished(): Promise<number> {
     await this.#readJournal().catch((error: unknown) => {
       throw toStorageError(error, this.target);

@@ -121,7 +121,7 @@ for (const { name, suffix, create } of kinds) {
       await expect(writer.writeChunk("t2m", [0, 1, 0], field(0))).rejects.toThrow(/outside/);
       await expect(writer.writeChunk("z500", [0, 0, 0], field(0))).rejects.toThrow(/"z500" was not declared/);
       await expect(writer.declare({ name: "../x", dimensions: [], shape: [], dataType: "float32" })).rejects.toThrow(
-        /cannot name an array/,
+        /cannot name an array|there is no group "\.\."/,
       );
       await writer.abort();
     });

@@ -106,8 +106,8 @@ export class StagedOutput implements ForecastOutput {
     let path: string | undefined = work.target;
     await this.#unlessDone(async () => {
       const total = workUnits(header.initialTimes.length, header.members, block).length;
-      if ((await work.countFinished()) < total) path = undefined;
-      else path = await this.#assemble(work, header);
+      if ((await work.countFinished()) === total) path = await this.#assemble(work, header);
+      else if (!(await work.isDoneByOthers())) path = undefined;
     });
     return path;
   }

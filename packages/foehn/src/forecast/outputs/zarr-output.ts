@@ -187,7 +187,8 @@ export class ZarrOutput implements ForecastOutput {
     const total = workUnits(header.initialTimes.length, header.members, this.#block()).length;
     let path: string | undefined = work.target;
     await this.#unlessDone(async () => {
-      path = (await work.countFinished()) === total ? await this.#writer!.close() : undefined;
+      if ((await work.countFinished()) === total) path = await this.#writer!.close();
+      else if (!(await work.isDoneByOthers())) path = undefined;
     });
     if (path === undefined || (await work.isDoneByOthers())) await this.#writer!.abort();
     return path;

@@ -47,6 +47,13 @@ export class LossRegistry extends Registry<LossDefinition> {
   override register<S>(definition: LossDefinition<S>, origin?: string): void {
     super.register(definition as unknown as LossDefinition, origin);
   }
+
+  /** The loss of a name, which stands in a configuration. @throws ConfigError for an unknown name, with the nearest ones */
+  override get(name: string): LossDefinition {
+    const found = this.find(name);
+    if (found === undefined) throw new ConfigError(`unknown loss "${name}"`, { hint: this.known(name) });
+    return found;
+  }
 }
 
 /** The losses that training uses. */
