@@ -7,14 +7,24 @@ import { formatDuration } from "../../core/time.js";
 import { commandLine } from "../command-line.js";
 import { openData } from "../data.js";
 import { type Console, table } from "../io.js";
-import { dataOption, durationsOption, listOption, overwriteOption, timesOption } from "../options.js";
+import {
+  dataOption,
+  durationsOption,
+  listOption,
+  overwriteOption,
+  pathsOption,
+  shardOptions,
+  timesOption,
+} from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
 interface Flags {
   readonly data?: readonly string[];
   readonly dates?: readonly number[];
   readonly leads?: readonly number[];
-  readonly edges: string;
+  readonly edges: readonly string[];
+  readonly shard?: number;
+  readonly nShards?: number;
   readonly channels?: readonly string[];
   readonly output: string;
   readonly overwrite?: boolean;
@@ -38,7 +48,9 @@ export const define: DefineVerb = (command, run) => {
       .argument("[forecasts...]", "forecasts of many years; or --data with --dates")
       .addOption(dataOption("what happened, instead of forecasts"))
       .addOption(timesOption("--dates <times>", "initial times: with --data needed, of forecasts default all"))
-      .addOption(durationsOption("--leads <durations>", leads)),
+      .addOption(durationsOption("--leads <durations>", leads))
+      .addOption(shardOptions()[0]!)
+      .addOption(shardOptions()[1]!),
     "NetCDF file for the edges",
   )
     .addHelpText(
@@ -67,8 +79,15 @@ export const define: DefineVerb = (command, run) => {
       .command("apply")
       .description("Probabilities of the three categories, from forecasts and edges.")
       .argument("<forecasts...>", "ensemble forecasts: Zarr, NetCDF, or folders of them")
-      .requiredOption("--edges <file>", "what foehn s2s edges wrote, of forecasts of the same model")
-      .addOption(durationsOption("--leads <durations>", leads)),
+      .addOption(
+        pathsOption(
+          "--edges <file>",
+          "what foehn s2s edges wrote, of forecasts of the same model; may be repeated",
+        ).makeOptionMandatory(),
+      )
+      .addOption(durationsOption("--leads <durations>", leads))
+      .addOption(shardOptions()[0]!)
+      .addOption(shardOptions()[1]!),
     "NetCDF file for the probabilities",
   )
     .addHelpText("after", "\nExample:\n  foehn s2s apply ensemble.zarr --edges edges.nc -o terciles.nc\n")
@@ -85,9 +104,14 @@ export const define: DefineVerb = (command, run) => {
     command
       .command("score")
       .description("Ranked probability scores of probabilities, beside a climatology of a third each.")
-      .argument("<probabilities>", "what foehn s2s apply wrote")
+      .argument("<probabilities...>", "what foehn s2s apply wrote, all shards of it")
       .addOption(dataOption("what happened").makeOptionMandatory())
-      .requiredOption("--edges <file>", "edges of what happened (foehn s2s edges --data)"),
+      .addOption(
+        pathsOption(
+          "--edges <file>",
+          "edges of what happened (foehn s2s edges --data); may be repeated",
+        ).makeOptionMandatory(),
+      ),
     "CSV file: a line per initial time, lead, source and region",
   )
     .addHelpText(
@@ -95,8 +119,8 @@ export const define: DefineVerb = (command, run) => {
       "\nExample:\n  foehn s2s score terciles.nc --data era5.zarr --edges observed-edges.nc -o rps.csv\n",
     )
     .action(
-      run(async (console, flags: Flags, probabilities: string) => {
-        const [{ scoreTerciles }, { dataSamples }, { openTercileFile }] = await Promise.all([
+      run(async (console, flags: Flags, probabilities: readonly string[]) => {
+        const [{ scoreTerciles }, { dataSamples }, { openTercileFiles }] = await Promise.all([
           import("../../scores/s2s/s2s.js"),
           import("../../scores/s2s/samples.js"),
           import("../../scores/s2s/files.js"),
@@ -104,7 +128,7 @@ export const define: DefineVerb = (command, run) => {
         const result = await withInterrupt(async (signal) => {
           const source = await openData(flags.data ?? []);
           try {
-            using file = await openTercileFile(probabilities, "probabilities");
+            using file = await openTercileFiles(probabilities, "probabilities");
             const names = file.variables.map(({ name }) => name);
             const truth = dataSamples(source, {
               initialTimes: file.rows,
@@ -143,7 +167,7 @@ type SamplesUse<T> = (samples: import("../../scores/s2s/samples.js").Samples, si
 
 /** Opens forecasts, or data at the dates. */
 async function withSamples<T>(forecasts: readonly string[], flags: Flags, use: SamplesUse<T>): Promise<T> {
-  const { dataSamples, forecastSamples } = await import("../../scores/s2s/samples.js");
+  const { dataSamples, forecastSamples, shardSamples } = await import("../../scores/s2s/samples.js");
   if ((forecasts.length === 0) === (flags.data === undefined)) {
     throw new UsageError("give either forecasts or --data", {
       hint: `lead times of two weeks begin at +${formatDuration(14 * 86_400)}`,
@@ -155,10 +179,12 @@ async function withSamples<T>(forecasts: readonly string[], flags: Flags, use: S
         throw new UsageError("--data needs --dates, the initial times", { hint: "--dates a/to/b/by/7d" });
       const source = await openData(flags.data);
       try {
-        return await use(
-          dataSamples(source, { initialTimes: flags.dates, variables: flags.channels, leads: flags.leads }),
-          signal,
-        );
+        const samples = dataSamples(source, {
+          initialTimes: flags.dates,
+          variables: flags.channels,
+          leads: flags.leads,
+        });
+        return await use(shardSamples(samples, flags.shard, flags.nShards), signal);
       } finally {
         await source.close();
       }
@@ -166,6 +192,7 @@ async function withSamples<T>(forecasts: readonly string[], flags: Flags, use: S
     const { chooseDomain, openForecasts } = await import("../../sources/forecast-store.js");
     await using stores = await openForecasts(forecasts);
     const samples = forecastSamples(chooseDomain(stores, undefined), { variables: flags.channels, leads: flags.leads });
-    return await use(flags.dates === undefined ? samples : { ...samples, initialTimes: flags.dates }, signal);
+    const chosen = flags.dates === undefined ? samples : { ...samples, initialTimes: flags.dates };
+    return await use(shardSamples(chosen, flags.shard, flags.nShards), signal);
   });
 }

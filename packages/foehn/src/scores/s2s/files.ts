@@ -1,9 +1,9 @@
 // The two files of sub-seasonal terciles, NetCDF-4: edges by ISO week and lead, and probabilities by initial time and lead with the names of
 // the S2S AI challenge (forecast_time, lead_time, latitude, longitude, category).
 
-import { FormatError } from "../../core/errors.js";
+import { DataError, FormatError } from "../../core/errors.js";
 import type { OutputVariable } from "../../forecast/outputs/output.js";
-import { type Grid, latLonGrid } from "../../grid/grid.js";
+import { type Grid, latLonGrid, sameGrid } from "../../grid/grid.js";
 import { toFloat64 } from "../../io/labelled-arrays.js";
 import { type NetcdfFile, openNetcdf } from "../../io/netcdf/read.js";
 import { NetcdfWriter } from "../../io/netcdf/write.js";
@@ -95,8 +95,48 @@ export async function writeTercileFile(
 /** An open tercile file. */
 export interface OpenTercileFile extends TercileFile, Disposable {}
 
-/** @throws FormatError when it is another kind of file */
-export async function openTercileFile(path: string, kind: TercileKind): Promise<OpenTercileFile> {
+/**
+ * Opens a file, or the files that the shards of a job wrote, as one.
+ * @throws FormatError when one is another kind of file; DataError when they do not go together
+ */
+export async function openTercileFiles(paths: string | readonly string[], kind: TercileKind): Promise<OpenTercileFile> {
+  const names = typeof paths === "string" ? [paths] : paths;
+  const files: OpenTercileFile[] = [];
+  const close = () => {
+    for (const file of files) file[Symbol.dispose]();
+  };
+  try {
+    for (const path of names) {
+      const file = await openOne(path, kind);
+      files.push(file);
+      const differs = difference(files[0]!, file);
+      if (differs)
+        throw new DataError(`${path} has other ${differs} than ${names[0]}`, { hint: "give the shards of one job" });
+      const twice = file.rows.find((row) => files.slice(0, -1).some(({ rows }) => rows.includes(row)));
+      if (twice === undefined) continue;
+      throw new DataError(`${path} has the ${kinds[kind].row} ${twice} of another file once more`);
+    }
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const holder = new Map(files.flatMap((file) => file.rows.map((row) => [row, file] as const)));
+  return {
+    ...files[0]!,
+    rows: [...holder.keys()].sort((a, b) => a - b),
+    read: (variable, row, lead) => (holder.get(row) ?? files[0]!).read(variable, row, lead),
+    [Symbol.dispose]: close,
+  };
+}
+
+function difference(a: TercileFile, b: TercileFile): string | undefined {
+  const names = ({ variables }: TercileFile) => variables.map(({ name }) => name).join();
+  if (!sameGrid(a.grid, b.grid)) return "grid points";
+  if (names(a) !== names(b)) return "variables";
+  return a.leads.join() === b.leads.join() ? undefined : "lead times";
+}
+
+async function openOne(path: string, kind: TercileKind): Promise<OpenTercileFile> {
   const { first, row } = kinds[kind];
   const file: NetcdfFile = await openNetcdf(path);
   const array = (name: string) => {

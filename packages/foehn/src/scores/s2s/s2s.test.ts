@@ -13,7 +13,7 @@ import { pythonLacks, runPythonFile } from "../../io/python.test-support.js";
 import { arraySource } from "../../sources/array-source.js";
 import { openForecasts } from "../../sources/forecast-store.js";
 import { applyEdges, computeEdges, scoreTerciles } from "./s2s.js";
-import { dataSamples, forecastSamples } from "./samples.js";
+import { dataSamples, forecastSamples, shardSamples } from "./samples.js";
 
 const folder = mkdtempSync(join(tmpdir(), "foehn-s2s-"));
 const at = (...path: string[]) => join(folder, ...path);
@@ -78,6 +78,25 @@ describe("foehn s2s", () => {
     expect(worst.edges).toBeLessThan(1e-4);
     expect(worst.probabilities).toBeLessThan(1e-6);
     expect(worst.rps).toBeLessThan(1e-6);
+  });
+
+  it("divides by weeks; the shards together are the whole", async () => {
+    const climate = dataSamples(source, { initialTimes: edgeDates });
+    await using stores = await openForecasts(at("f.nc"));
+    const forecasts = forecastSamples(stores.domains[0]!);
+    for (const shard of [0, 1]) {
+      await computeEdges(shardSamples(climate, shard, 2), { output: at(`edges-${shard}.nc`) });
+    }
+    const edges = [at("edges-1.nc"), at("edges-0.nc")];
+    for (const shard of [0, 1]) {
+      await applyEdges(shardSamples(forecasts, shard, 2), edges, { output: at(`p-${shard}.nc`) });
+    }
+    const truth = dataSamples(source, { initialTimes: dates });
+    await scoreTerciles([at("p-0.nc"), at("p-1.nc")], truth, edges, { output: at("scores-2.csv") });
+    expect(readFileSync(at("scores-2.csv"), "utf8")).toBe(readFileSync(at("scores.csv"), "utf8"));
+    expect(() => shardSamples(climate, 2, 3)).not.toThrow();
+    expect(() => shardSamples(climate, 0, 3)).toThrow(/has nothing to do: the dates are in 2 ISO weeks/);
+    await expect(applyEdges(forecasts, [edges[0]!, edges[0]!], { output: at("y.nc") })).rejects.toThrow(/once more/);
   });
 
   it("says what is missing", async () => {

@@ -9,7 +9,7 @@ import { formatTime } from "../../core/time.js";
 import type { Region } from "../../grid/geometry.js";
 import { sameGrid } from "../../grid/grid.js";
 import { regionWeights } from "../ensemble/regions.js";
-import { openTercileFile, type TercileFile, writeTercileFile } from "./files.js";
+import { openTercileFiles, type TercileFile, writeTercileFile } from "./files.js";
 import type { Samples } from "./samples.js";
 import { categories, isoWeek, rankedProbabilityScore, tercileEdges, tercileProbabilities } from "./terciles.js";
 
@@ -53,9 +53,13 @@ export async function computeEdges(
   return { path, weeks: weeks.length, samples: [Math.min(...counts), Math.max(...counts)] };
 }
 
-/** Writes the probabilities of terciles of forecasts. @throws DataError when the edges lack a week, lead or variable */
-export async function applyEdges(samples: Samples, edgesFile: string, options: S2sOptions): Promise<string> {
-  using edges = await openTercileFile(edgesFile, "edges");
+/** Writes the probabilities of terciles of forecasts. Edges may be in the files of several shards. @throws DataError when the edges lack a week, lead or variable */
+export async function applyEdges(
+  samples: Samples,
+  edgesFile: string | readonly string[],
+  options: S2sOptions,
+): Promise<string> {
+  using edges = await openTercileFiles(edgesFile, "edges");
   requireFit(samples, edges, edgesFile);
   const { progress = silentProgress } = options;
   let done = 0;
@@ -99,16 +103,17 @@ const regions: readonly (readonly [string, Region])[] = [
 /**
  * Scores probabilities against what happened, whose category is by its own edges; writes a CSV with a line for each initial time, lead, region
  * and source (model, climatology): RPS by variable.
+ * Probabilities and edges may each be in the files of several shards.
  * @param truth of the same initial times
  */
 export async function scoreTerciles(
-  probabilitiesFile: string,
+  probabilitiesFile: string | readonly string[],
   truth: Samples,
-  edgesFile: string,
+  edgesFile: string | readonly string[],
   options: S2sOptions,
 ): Promise<{ path: string; scores: TercileScore[] }> {
-  using probabilities = await openTercileFile(probabilitiesFile, "probabilities");
-  using edges = await openTercileFile(edgesFile, "edges");
+  using probabilities = await openTercileFiles(probabilitiesFile, "probabilities");
+  using edges = await openTercileFiles(edgesFile, "edges");
   requireFit({ ...truth, variables: probabilities.variables }, edges, edgesFile);
   if (!sameGrid(truth.grid, probabilities.grid))
     throw new UsageError("the truth is on another grid than the probabilities");
@@ -193,8 +198,9 @@ async function edgesAt(
 function requireFit(
   samples: Pick<Samples, "grid" | "variables" | "initialTimes" | "leads">,
   edges: TercileFile,
-  file: string,
+  files: string | readonly string[],
 ): void {
+  const file = typeof files === "string" ? files : files.join(", ");
   if (!sameGrid(samples.grid, edges.grid)) throw new DataError("the edges are on another grid", { where: file });
   const have = edges.variables.map(({ name }) => name);
   const variable = samples.variables.find(({ name }) => !have.includes(name));

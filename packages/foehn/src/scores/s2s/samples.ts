@@ -6,10 +6,12 @@ import { formatDuration, formatTime } from "../../core/time.js";
 import { stateReader } from "../../forecast/initial-state.js";
 import type { OutputVariable } from "../../forecast/outputs/output.js";
 import { chooseVariables } from "../../forecast/outputs/select-output.js";
+import { shardOf } from "../../forecast/work-plan.js";
 import type { Grid } from "../../grid/grid.js";
 import type { ForecastStore } from "../../sources/forecast-store.js";
 import type { Source } from "../../sources/source.js";
 import { leadWindows, meanField } from "../ensemble/windows.js";
+import { isoWeek } from "./terciles.js";
 
 /** The leads of the S2S AI challenge: weeks 3–4 and 5–6, seconds. */
 export const challengeLeads: readonly number[] = [14 * 86_400, 28 * 86_400];
@@ -92,6 +94,21 @@ export function dataSamples(
       return [meanField(fields)];
     },
   };
+}
+
+/**
+ * Part `shard` of `nShards` of the initial times: whole ISO weeks, so that edges and probabilities can be made of the same parts.
+ * @throws UsageError for a shard that does not exist, or has no week
+ */
+export function shardSamples(samples: Samples, shard = 0, nShards = 1): Samples {
+  const weeks = [...new Set(samples.initialTimes.map(isoWeek))].sort((a, b) => a - b);
+  const mine = new Set(shardOf(weeks, shard, nShards));
+  if (mine.size === 0) {
+    throw new UsageError(`shard ${shard} of ${nShards} has nothing to do: the dates are in ${weeks.length} ISO weeks`, {
+      hint: `use at most ${weeks.length} shards`,
+    });
+  }
+  return { ...samples, initialTimes: samples.initialTimes.filter((time) => mine.has(isoWeek(time))) };
 }
 
 function pick<T extends OutputVariable>(variables: readonly T[], wanted: readonly string[] | undefined): readonly T[] {
