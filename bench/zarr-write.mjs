@@ -3,7 +3,7 @@
 // steps, dates and members: it must not grow. Processor seconds, of all threads, stand beside the wall clock: they mean something on a
 // machine that others use, too.
 //
-//   node bench/zarr-write.mjs [--dir FOLDER] [--fields 60] [--rounds 3] [--codec none,zstd,blosc,gzip] [--shards 10] [--no-memory]
+//   node bench/zarr-write.mjs [--dir FOLDER] [--fields 160] [--rounds 3] [--codec none,zstd,blosc,gzip] [--shards 10] [--no-memory]
 //
 // PYTHON names a Python with zarr ≥ 3 (default: FOEHN_TEST_PYTHON, then python3); without one only our side is timed. Fields
 // are smooth waves with noise in the last bits, as a model's are: pure noise cannot be compressed, smooth fields flatter.
@@ -19,7 +19,7 @@ import { parseArgs } from "node:util";
 const { values: args } = parseArgs({
   options: {
     dir: { type: "string", default: tmpdir() },
-    fields: { type: "string", default: "60" },
+    fields: { type: "string", default: "160" },
     rounds: { type: "string", default: "3" },
     codec: { type: "string", default: "none,zstd,blosc,gzip" },
     shards: { type: "string", default: "10" },

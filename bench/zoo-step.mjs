@@ -42,7 +42,7 @@ function makeStep(model) {
   torch.manualSeed(0);
   const network = createNetwork(model, INPUTS, OUTPUTS, SETTINGS[model], [size, size]);
   network.train();
-  network.to({ memoryFormat: "channels_last" });
+  if (network.activationLayout === "channels_last") network.to({ memoryFormat: "channels_last" });
   const optimizer = new torch.optim.AdamW(network.parameters(), { lr: 1e-3, betas: [0.9, 0.95] });
   const x = torch.randn([batch, size, size, INPUTS]);
   const target = torch.randn([batch, size, size, OUTPUTS]);

@@ -2,6 +2,7 @@
 // knows nothing of time, variables or units: those belong to training/step.ts and to the package.
 // The same contract as py4cast's ModelABC and mfai's BaseModel, with settings as a zod schema.
 
+import * as torch from "@foehn/torch";
 import { nn, type Tensor } from "@foehn/torch";
 import type { z } from "zod";
 import type { ItemBatch } from "../datasets/dataset.js";
@@ -30,12 +31,21 @@ export interface StaticTensors {
 export type ActivationLayout = "channels_last" | "contiguous";
 
 /**
+ * The faster layout on this machine. oneDNN's channels-last convolutions are made for AVX-512 and AMX, cuDNN's for tensor cores; with AVX2
+ * alone they take up to twice as long as contiguous ones (HalfUNet's whole step 1.7 times).
+ */
+function fasterLayout(): ActivationLayout {
+  const { avx2, avx512 } = torch.cpuCapabilities();
+  return avx2 && !avx512 && !torch.cuda.isAvailable() ? "contiguous" : "channels_last";
+}
+
+/**
  * Base class of networks. A subclass has the static members of `NetworkClass`, builds its layers in the constructor and
  * implements `forward`; names of its fields are its state-dict keys.
  */
 export abstract class Network extends nn.Module {
   /** Layout of activations inside `forward`; only convolutional networks look at it. */
-  activationLayout: ActivationLayout = "channels_last";
+  activationLayout: ActivationLayout = fasterLayout();
 
   /**
    * @param numInputFeatures features of `forward`'s argument: what the strategy puts together of past states, statics, forcings and a mask of gaps

@@ -68,9 +68,9 @@ describe("prepareForInference", () => {
           ),
         ).toBe(true);
         if (exact.abs().max().item() === 0) continue;
-        expect(apart(first, expected)).toBeLessThan(0.03);
         // Without oneDNN's kernels (no AVX-512) ATen's sum up in bfloat16, in another order for folded weights.
-        const times = torch.cpuCapabilities().avx512 ? 1.3 : 2.5;
+        const [most, times] = torch.cpuCapabilities().avx512 ? [0.03, 1.3] : [0.08, 2.5];
+        expect(apart(first, expected)).toBeLessThan(most);
         expect(apart(first, exact)).toBeLessThan(times * apart(expected, exact) + 1e-6);
       }
       network.dispose();

@@ -64,14 +64,18 @@ export class ChunkWriter {
   constructor(readonly target: string) {}
 
   // With the first chunks, so that a writer that is given up before costs nothing.
-  #worker(codec: string): WorkerState | undefined {
+  #worker(codec: string, isShard: boolean): WorkerState | undefined {
     if (!existsSync(script)) return undefined;
     const wanted = codec === "none" ? 1 : Math.min(maxWorkers, availableParallelism());
+    // A new shard will bring many chunks: the thread that builds the fewest takes it.
+    const shards = [...this.#shards.values()];
+    const load = (worker: WorkerState): number =>
+      isShard ? shards.filter((other) => other === worker).length : worker.jobs;
     const idle = this.#workers.reduce<WorkerState | undefined>(
-      (best, worker) => (best === undefined || worker.jobs < best.jobs ? worker : best),
+      (best, worker) => (best === undefined || load(worker) < load(best) ? worker : best),
       undefined,
     );
-    if (idle && (idle.jobs === 0 || this.#workers.length >= wanted)) return idle;
+    if (idle && (load(idle) === 0 || this.#workers.length >= wanted)) return idle;
     // Flags such as --input-type are for the main script and would stop the worker.
     const thread = new Worker(script, { execArgv: [] });
     // An idle worker must not keep the process alive; one with chunks must.
@@ -98,7 +102,7 @@ export class ChunkWriter {
     const shard = place.shard && place.file;
     // The chunks of a shard go to one thread.
     const known = shard === undefined ? undefined : this.#shards.get(shard);
-    const worker = known ?? this.#worker(place.codec);
+    const worker = known ?? this.#worker(place.codec, shard !== undefined);
     if (shard !== undefined && !this.#shards.has(shard)) this.#shards.set(shard, worker);
     if (!worker) return this.#here(() => this.#writeHere(place, bytes));
     while (this.#bytesUnderWay > 0 && this.#bytesUnderWay + bytes.length > maxBytesUnderWay && !this.#failure) {

@@ -26,12 +26,16 @@ interface OpenShard {
   size: number;
   written: number;
   underWay: number;
+  /** Bytes not yet sent to the disk. */
+  waiting: number;
   /** Some chunk lies before one with a lower slot. */
   lastSlot: number;
   isOrdered: boolean;
 }
 
 const nothing = 2n ** 64n - 1n;
+/** The disk works while the next chunks are compressed, and not only at the end of a shard. */
+const flushEvery = 4 << 20;
 
 /** The shards that one thread builds. */
 export class ShardFiles {
@@ -48,6 +52,7 @@ export class ShardFiles {
         size: 0,
         written: 0,
         underWay: 0,
+        waiting: 0,
         lastSlot: -1,
         isOrdered: true,
       };
@@ -64,7 +69,10 @@ export class ShardFiles {
     shard.index[2 * place.slot] = BigInt(offset);
     shard.index[2 * place.slot + 1] = BigInt(bytes.length);
     shard.underWay++;
-    await writeAt(shard.temporary, bytes, offset);
+    shard.waiting += bytes.length;
+    const isMuch = shard.waiting >= flushEvery;
+    if (isMuch) shard.waiting = 0;
+    await writeAt(shard.temporary, bytes, offset, isMuch);
     shard.underWay--;
     if (isNew) shard.written++;
     if (shard.written < place.count || shard.underWay > 0) return false;
