@@ -137,7 +137,8 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       outputs,
       members: options.members,
       batchSize: options.batchSize,
-      perturbation: options.perturbation,
+      // Noise would spoil what the dummy fields spell.
+      perturbation: options.dummy ? undefined : options.perturbation,
       shard: options.shard,
       nShards: options.nShards,
       channelStds: channelStds(loop.inChannelNames, info, pkg.manifest.normalisation !== undefined),
