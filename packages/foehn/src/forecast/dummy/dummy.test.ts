@@ -12,6 +12,7 @@ import type { Source } from "../../sources/source.js";
 import { forecast } from "../forecast.js";
 import { readHistory, stateReader } from "../initial-state.js";
 import { every, grid, inventedInfo, start, step } from "../invented.test-support.js";
+import { createPerturbation } from "../perturbations/registry.js";
 import { replayLoop } from "../replay-loop.js";
 import type { TimeLoop } from "../time-loop.js";
 import { type DummyLoop, dummyInference, dummyLoop } from "./dummy-loop.js";
@@ -188,6 +189,8 @@ describe("the dummy forecast of a package", () => {
       steps: 3,
       output,
       dummy: true,
+      // As the command line has it for members; a dummy forecast leaves it out.
+      perturbation: createPerturbation("gaussian"),
       ...batch,
     });
     const inputs = 2 * 2 + info.statics.names.length + 5;
