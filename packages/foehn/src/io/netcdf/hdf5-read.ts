@@ -59,7 +59,7 @@ export async function openHdf5(path: string): Promise<NetcdfFile> {
     open = false;
   };
   try {
-    const datasets = [...datasetsOf(file, "")];
+    const datasets = [...datasetsOf(file, path)];
     const dimensions = new Map<string, NetcdfDimension>();
     const found: { name: string; dataset: H5Dataset; names: string[] }[] = [];
     for (const { name, dataset } of datasets) {
@@ -122,11 +122,26 @@ function shortReason(error: unknown): string {
   return text.split("\n").filter(Boolean).at(-1)?.trim() ?? "unknown reason";
 }
 
-function* datasetsOf(group: H5Group, prefix: string): Generator<{ name: string; dataset: H5Dataset }> {
+/** More than any file has; HDF5 lets a group contain itself. */
+const deepestGroup = 16;
+
+function* datasetsOf(
+  group: H5Group,
+  path: string,
+  prefix = "",
+  depth = 0,
+): Generator<{ name: string; dataset: H5Dataset }> {
+  if (depth > deepestGroup) {
+    throw new FormatError(`the groups of the HDF5 file lie more than ${deepestGroup} deep: one contains itself`, {
+      where: `${path}, group ${prefix.slice(0, 60)}…`,
+    });
+  }
   for (const key of group.keys()) {
     const entity = group.get(key);
     if (entity instanceof h5wasm.Dataset) yield { name: prefix + key.replace(/^_nc4_non_coord_/, ""), dataset: entity };
-    else if (entity instanceof h5wasm.Group) yield* datasetsOf(entity, `${prefix}${key}/`);
+    // What a soft link leads to has a place of its own.
+    else if (entity instanceof h5wasm.Group && !group.get_link(`/${prefix}${key}`))
+      yield* datasetsOf(entity, path, `${prefix}${key}/`, depth + 1);
   }
 }
 

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import h5wasm from "h5wasm/node";
 import { afterAll, describe, expect, it } from "vitest";
 import { golden, testData } from "../golden.test-support.js";
 import { toFloat64 } from "../labelled-arrays.js";
@@ -169,6 +170,18 @@ describe("text and special values", () => {
     const read = () => Int16Array.of(1, -32767, 0);
     expect(unpackFloat32({ ...array, read }, read())).toEqual(Float32Array.of(2, -65534, 0));
   });
+
+  it("takes signed storage of 1, 2 and 4 bytes for unsigned where the file says so", () => {
+    for (const [type, stored, largest] of [
+      ["int8", Int8Array.of(1, -2, -1), 2 ** 8],
+      ["int16", Int16Array.of(1, -2, -1), 2 ** 16],
+      ["int32", Int32Array.of(1, -2, -1), 2 ** 32],
+    ] as const) {
+      const attributes = { _Unsigned: "true", _FillValue: -1 };
+      const array = { name: "z", type, dimensions: ["x"], shape: [3], attributes, read: () => stored };
+      expect(unpackFloat64(array, stored)).toEqual(Float64Array.of(1, largest - 2, Number.NaN));
+    }
+  });
 });
 
 describe("damaged files", () => {
@@ -207,6 +220,23 @@ describe("damaged files", () => {
     await expect(openNetcdf(file("empty.nc", new Uint8Array(0)))).rejects.toThrow("the file is empty");
     await expect(openNetcdf(golden("io/packing.grib"))).rejects.toThrow(/this is not a NetCDF file/);
     await expect(openNetcdf(join(folder, "none.nc"))).rejects.toThrow(expect.objectContaining({ code: "storage" }));
+  });
+
+  it("does not go round in groups that contain themselves", async () => {
+    await h5wasm.ready;
+    const write = (name: string, fill: (file: InstanceType<typeof h5wasm.File>) => void): string => {
+      const file = new h5wasm.File(join(folder, name), "w");
+      file.create_dataset({ name: "a", data: Float32Array.of(1, 2) });
+      file.create_group("g");
+      fill(file);
+      file.close();
+      return join(folder, name);
+    };
+    const soft = write("soft-circle.h5", (file) => file.create_soft_link("/", "g/up"));
+    using file = await openNetcdf(soft);
+    expect(file.variables.map((v) => v.name)).toEqual(["a"]);
+    const hard = write("hard-circle.h5", (made) => made.create_hard_link("/", "g/up"));
+    await expect(openNetcdf(hard)).rejects.toThrow(/more than 16 deep: one contains itself/);
   });
 
   it("survives wrong bytes in a classic header with a Foehn error or a result", async () => {

@@ -29,7 +29,7 @@ interface Rules {
 /** What to add to negative attribute values: those of signed storage with unsigned meaning are signed too (-1 stands for 255). */
 function unsignedTurn(array: LabelledArray): number {
   if (textAttribute(array, "_Unsigned") !== "true") return 0;
-  return array.type === "int8" ? 256 : array.type === "int16" ? 65536 : 0;
+  return array.type === "int8" ? 2 ** 8 : array.type === "int16" ? 2 ** 16 : array.type === "int32" ? 2 ** 32 : 0;
 }
 
 function rulesOf(array: LabelledArray): Rules {
@@ -50,13 +50,15 @@ function rulesOf(array: LabelledArray): Rules {
   };
 }
 
-/** Signed bytes that hold unsigned numbers: the classic format has no unsigned types. */
+/** Signed integers that hold unsigned numbers: the classic format has no unsigned types. */
 function withSign(array: LabelledArray, stored: NumericArray): NumericArray {
   const unsigned = textAttribute(array, "_Unsigned");
   if (unsigned === "true" && stored instanceof Int8Array)
     return new Uint8Array(stored.buffer, stored.byteOffset, stored.length);
   if (unsigned === "true" && stored instanceof Int16Array)
     return new Uint16Array(stored.buffer, stored.byteOffset, stored.length);
+  if (unsigned === "true" && stored instanceof Int32Array)
+    return new Uint32Array(stored.buffer, stored.byteOffset, stored.length);
   if (unsigned === "false" && stored instanceof Uint8Array)
     return new Int8Array(stored.buffer, stored.byteOffset, stored.length);
   return stored;
