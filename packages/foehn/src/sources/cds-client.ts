@@ -199,7 +199,11 @@ export class CdsClient {
     const { url } = await this.#who();
     const { fetch, retries, retryDelayMs, timeoutMs, signal } = this.#options;
     // The file lies on another host, which gets no token.
-    const store = openObjectStore(new URL(asset.href!, `${url}/`).href, { fetch, retries, retryDelayMs, timeoutMs });
+    const { href, protocol } = new URL(asset.href!, `${url}/`);
+    if (!/^https?:$/.test(protocol)) {
+      throw new NetworkError("the Climate Data Store names a file at an address that is not http", { where: href });
+    }
+    const store = openObjectStore(href, { fetch, retries, retryDelayMs, timeoutMs });
     const size = asset["file:size"];
     await download(store, "", target, { size, etag: undefined, signal, onProgress: undefined });
     const { md5, length } = await md5Of(target);
@@ -225,8 +229,8 @@ export class CdsClient {
 
   async #json<T>(address: string, dataset: string, more: HttpOptions = {}): Promise<T> {
     const { url, key } = await this.#who();
-    // The token goes to the store's own host only, whatever a link says.
-    if (new URL(address).host !== new URL(url).host) {
+    // The token goes to the store's own host only, and not in the clear, whatever a link says.
+    if (new URL(address, `${url}/`).origin !== new URL(url).origin) {
       throw new NetworkError("the Climate Data Store names an address on another host", { where: address });
     }
     const { fetch, retries, retryDelayMs, timeoutMs, signal } = this.#options;

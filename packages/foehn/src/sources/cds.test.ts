@@ -418,6 +418,21 @@ describe("the account", () => {
     expect(asked).toEqual([]);
     await elsewhere.close();
   });
+
+  it("brings no file of this machine, whatever the store says", async () => {
+    const secret = join(folder, "secret");
+    writeFileSync(secret, "mine");
+    const liar = await startServer({}, (request, response) => {
+      const answer = request.url!.endsWith("/results")
+        ? { asset: { value: { href: `file://${secret}` } } }
+        : { jobID: "1", status: "successful" };
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
+      return true;
+    });
+    const client = new CdsClient({ ...options, account: { url: `${liar.url}/api`, key: "secret" } });
+    expect(await failure(client.retrieve("x", {}, options.cache, "x.grib"))).toMatch(/address that is not http/);
+    await liar.close();
+  });
 });
 
 describe("canonical requests", () => {
