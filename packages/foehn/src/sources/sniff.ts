@@ -33,8 +33,9 @@ export function sniffBytes(beginning: Uint8Array): Sniffed {
   const head = Buffer.from(beginning.buffer, beginning.byteOffset, beginning.byteLength);
   if (head.length === 0) return unknown("the file is empty", "the download may have failed; fetch it again");
   const magic = head.toString("latin1", 0, 4);
-  // Bulletins carry a heading before the first message.
-  if (magic === "GRIB" || (head.includes("GRIB") && isHeading(head.subarray(0, head.indexOf("GRIB"))))) {
+  // Bulletins carry a heading before the first message; a text that speaks of GRIB has no edition behind the word.
+  const message = head.indexOf("GRIB");
+  if (message === 0 || (message > 0 && [1, 2].includes(head[message + 7]!) && isHeading(head.subarray(0, message)))) {
     return known("grib");
   }
   if (magic.startsWith("CDF") && [1, 2, 5].includes(head[3]!)) return known("netcdf");
