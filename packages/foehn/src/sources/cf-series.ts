@@ -7,7 +7,7 @@ import type { AnyGrid } from "../grid/any-grid.js";
 import type { LabelledArray } from "../io/labelled-arrays.js";
 import { sameUnits } from "../variables/units.js";
 import type { FieldTimes } from "./indexed-source.js";
-import { listShort } from "./resolve.js";
+import { listShort, noRun } from "./resolve.js";
 import type { VariableInfo } from "./source.js";
 import type { TimeTable } from "./time-table.js";
 
@@ -158,14 +158,5 @@ function duplicate(name: string, time: number, first: Segment, second: Segment):
   return new DataError(`two fields give ${name} at ${formatTimeShort(time)}`, {
     where: `${first.file}, variable ${first.place.array.name}; ${second.file}, variable ${second.place.array.name}`,
     hint: "files overlap, or several forecasts verify at one time: open them apart",
-  });
-}
-
-/** What to say when a forecast is not there. */
-export function noRun(wanted: number, runs: readonly number[], where: string): DataError {
-  const list = listShort(runs.map(formatTimeShort), 6);
-  return new DataError(`there is no forecast that starts ${formatTimeShort(wanted)}`, {
-    where,
-    hint: runs.length === 0 ? "the data have no initial times: leave `run` out" : `there are: ${list}`,
   });
 }

@@ -10,10 +10,10 @@ import { continuousLongitudes } from "../io/longitudes.js";
 import { unpackFloat32 } from "../io/netcdf/unpack.js";
 import { type Axis, axisKind, baseName, readAxis } from "./cf-axes.js";
 import { describeCf } from "./cf-names.js";
-import { CfSeries, type Entry, noRun, type Place } from "./cf-series.js";
+import { CfSeries, type Entry, type Place } from "./cf-series.js";
 import { indexedSource } from "./indexed-source.js";
 import { onLatLon, type SourceRegrid } from "./regrid-source.js";
-import { listShort } from "./resolve.js";
+import { listShort, noRun } from "./resolve.js";
 import type { Source, VariableInfo } from "./source.js";
 import { type TimeTable, timeTable } from "./time-table.js";
 

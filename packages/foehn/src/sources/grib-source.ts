@@ -9,14 +9,16 @@ import { lookupParameter, lookupVariable, type VariableDefinition, variableOnLev
 import { sameUnits } from "../variables/units.js";
 import { type FieldSeries, indexedSource } from "./indexed-source.js";
 import { requireLatLon } from "./regrid-source.js";
-import { listShort } from "./resolve.js";
+import { listShort, noRun } from "./resolve.js";
 import type { Source, VariableInfo } from "./source.js";
 
 /** Which fields of the files to take. */
 export interface GribSourceOptions {
   /** Ensemble member; needed when the files hold several. */
   readonly member?: number;
-  /** Keeps only fields for which this is true, e.g. one forecast of many: `(m) => m.dataTime === start`. */
+  /** Initial time (epoch seconds) of the only forecast to take; fields that never change count for every one. */
+  readonly run?: number;
+  /** Keeps only fields for which this is true. */
   readonly select?: (message: GribMessage) => boolean;
 }
 
@@ -38,9 +40,10 @@ export function gribSource(paths: readonly string[], options: GribSourceOptions 
 export function nativeGribSource(paths: readonly string[], options: GribSourceOptions = {}): Source<AnyGrid> {
   const files = paths.map(openGrib);
   const label = paths.length === 1 ? paths[0]! : `${paths[0]} and ${paths.length - 1} more`;
-  const entries = files
+  const found = files
     .flatMap((file) => file.messages.map((message): Entry => ({ file, message })))
     .filter(({ message }) => (options.select?.(message) ?? true) && memberFits(message, options.member));
+  const entries = options.run === undefined ? found : ofRun(found, options.run, label);
   if (entries.length === 0) {
     throw new DataError("no GRIB field is left after the selection", {
       where: label,
@@ -61,6 +64,13 @@ export function nativeGribSource(paths: readonly string[], options: GribSourceOp
 
 function memberFits(message: GribMessage, member: number | undefined): boolean {
   return member === undefined || message.number === undefined || message.number === member;
+}
+
+/** The fields of one forecast, and those that never change, whatever date they carry. @throws DataError when it is not there */
+function ofRun(entries: readonly Entry[], run: number, label: string): readonly Entry[] {
+  const runs = [...new Set(entries.map(({ message }) => message.dataTime))].sort((a, b) => a - b);
+  if (runs.length > 0 && !runs.includes(run)) throw noRun(run, runs, label);
+  return entries.filter(({ message }) => message.dataTime === run || definitionOf(message)?.invariant);
 }
 
 function membersOf(files: readonly GribFile[]): string[] {
@@ -164,7 +174,7 @@ function duplicate(name: string, first: Entry, second: Entry): DataError {
       : a.dataTime !== b.dataTime
         ? {
             text: `forecasts started ${formatTimeShort(a.dataTime)} and ${formatTimeShort(b.dataTime)}`,
-            hint: "keep one forecast with the option `select`, or open its file alone",
+            hint: "choose one with the option `run`, its initial time, or open its file alone",
           }
         : a.stepRange !== b.stepRange
           ? { text: `steps ${a.stepRange} and ${b.stepRange}`, hint: "keep one kind with the option `select`" }

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { formatError } from "../core/errors.js";
 import { latLonGrid } from "../grid/grid.js";
 import { golden, testData } from "../io/golden.test-support.js";
+import { gribMessage } from "../io/grib/write.test-support.js";
 import { NetcdfWriter } from "../io/netcdf/write.js";
 import { arraySource } from "./array-source.js";
 import { gribSource } from "./grib-source.js";
@@ -44,7 +45,7 @@ describe("openSource", () => {
   it("opens globs, folders and lists, relative to cwd", async () => {
     put("many/a/one.grib", golden("io/multi.grib"));
     put("many/b/two.grb", golden("io/multi.grib"));
-    text("many/a/notes.txt", "not data");
+    text("many/a/notes.txt", "not data, although GRIB is spoken of");
     for (const spec of ["many/a", "many/*/one.grib", "many/**/*.gr?b", ["many/a/one.grib"], "many/[a]/o*"]) {
       const source = await openSource(spec, { cwd: folder });
       expect(source.times).toEqual([start]);
@@ -167,6 +168,32 @@ describe("gribSource", () => {
       expect.objectContaining({ hint: expect.stringMatching(/3, 7/) }),
     );
     expect(gribSource([golden("io/product.grib")], { member: 3, select: only }).variables).toHaveLength(1);
+  });
+
+  it("picks one of several forecasts, and keeps what never changes", async () => {
+    const field = (shortName: string, time: number, step: number, value: number) =>
+      gribMessage({
+        ...{ shortName, typeOfLevel: "surface", level: 0, time, lat0: 90, lon0: 0, spacing: 45, shape: [3, 4] },
+        values: Float64Array.from({ length: 12 }, (_, k) => value + k / 16),
+        keys: [
+          ["centre", "ecmf"],
+          ["shortName", shortName],
+          ["step", step],
+        ],
+      });
+    const late = start - 6 * 3600;
+    const early = start - 12 * 3600;
+    const path = text(
+      "runs.grib",
+      Buffer.concat([field("2t", late, 6, 1), field("2t", early, 12, 2), field("lsm", early, 0, 0)]),
+    );
+    expect(await failure(openSource(path))).toMatch(/forecasts started .*[\s\S]*option `run`/);
+    const source = await openSource(path, { run: late });
+    const [t2m, lsm] = await source.read({ time: start, variables: ["t2m", "lsm"] });
+    expect([t2m!.values[5], lsm!.values[5]]).toEqual([1.3125, 0.3125]);
+    const other = await openSource(path, { run: early });
+    expect((await other.read({ time: start, variables: ["t2m"] }))[0]!.values[5]).toBe(2.3125);
+    expect(await failure(openSource(path, { run: start }))).toMatch(/no forecast that starts 2019-03-01 06:00/);
   });
 
   it("lists the grids when there are several", () => {

@@ -23,7 +23,7 @@ export interface OpenSourceOptions {
   readonly cwd?: string;
   /** Ensemble member, for files that hold several. */
   readonly member?: number;
-  /** Initial time (epoch seconds) of the only forecast to take, for NetCDF and Zarr that hold several. */
+  /** Initial time (epoch seconds) of the only forecast to take, for data that hold several. */
   readonly run?: number;
   /** Keeps only the GRIB fields for which this is true. */
   readonly select?: GribSourceOptions["select"];
@@ -95,17 +95,23 @@ async function openAsItIs(spec: string | readonly string[], options: OpenSourceO
   }
   const [kind, data] = [...kinds][0]!;
   const files = data.filter((one) => typeof one === "string");
-  const member = options.member === undefined ? {} : { member: options.member };
-  const chosen = options.select === undefined ? member : { ...member, select: options.select };
-  const forecast = { ...member, ...(options.run === undefined ? {} : { run: options.run }), regrid: options.regrid };
+  const { member, run, select, regrid } = options;
+  const chosen = { ...(member === undefined ? {} : { member }), ...(run === undefined ? {} : { run }) };
   switch (kind) {
     case "grib":
-      return onLatLon((await import("./grib-source.js")).nativeGribSource(files, chosen), options.regrid);
+      return onLatLon(
+        (await import("./grib-source.js")).nativeGribSource(
+          files,
+          select === undefined ? chosen : { ...chosen, select },
+        ),
+        regrid,
+      );
     case "netcdf":
-      return (await import("./netcdf-source.js")).netcdfSource(files, forecast);
+      return (await import("./netcdf-source.js")).netcdfSource(files, { ...chosen, regrid });
     case "zarr":
       return (await import("./zarr-source.js")).zarrSource(data, {
-        ...forecast,
+        ...chosen,
+        regrid,
         arrays: options.arrays,
         signal: options.remote?.signal,
       });

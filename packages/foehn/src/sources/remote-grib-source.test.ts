@@ -14,6 +14,7 @@ import { startServer, type TestServer } from "../io/remote/server.test-support.j
 import { DataCache } from "./data-cache.js";
 import { scanHeaders } from "./grib-index/header-scan.js";
 import { gribSource } from "./grib-source.js";
+import { openSource } from "./open.js";
 import { ecmwfFile, ncepFile, valuesOf } from "./operational.test-support.js";
 import type { RemoteOptions } from "./remote-grib.js";
 import { remoteGribSource } from "./remote-grib-source.js";
@@ -89,6 +90,30 @@ describe("GRIB at an address", () => {
     const source = await remoteGribSource([url], { ...remote, member: 2 });
     const [field] = await source.read({ time: run + 6 * hour, variables: ["t2m"] });
     expect(field!.values[0]).toBeCloseTo(282, 3);
+  });
+
+  it("is read by its headers where the index names members only", async () => {
+    const { grib, idx } = ncep();
+    server.files.set("/c.grib2", grib);
+    server.files.set("/c.grib2.idx", Buffer.from(idx.replaceAll(/:$/gm, ":ENS=+1:")));
+    const source = await remoteGribSource([`${server.url}/c.grib2`], remote);
+    expect(source.variables.map((v) => v.name)).toEqual(["u10", "u10m", "z500"]);
+  });
+
+  it("takes one of several forecasts that reach the same time", async () => {
+    const field = (base: number, start: number, step: number) =>
+      ecmwfFile([{ param: "2t", levtype: "sfc", base }], start, step, "oper");
+    const [late, early] = [field(281, run, 6 * hour), field(282, run - 6 * hour, 12 * hour)];
+    const urls = [late, early].map(({ grib, index }, i) => {
+      server.files.set(`/runs${i}.grib2`, grib);
+      server.files.set(`/runs${i}.index`, Buffer.from(index));
+      return `${server.url}/runs${i}.grib2`;
+    });
+    expect(await failure(remoteGribSource(urls, remote))).toMatch(/forecasts started .*[\s\S]*option `run`/);
+    const source = await openSource(urls, { run: run - 6 * hour, remote: { cache: remote.cache } });
+    const [read] = await source.read({ time: run + 6 * hour, variables: ["t2m"] });
+    expect(read!.values[0]).toBeCloseTo(282, 3);
+    expect(await failure(remoteGribSource(urls, { ...remote, run: run + hour }))).toMatch(/no forecast that starts/);
   });
 
   it("is walked once by its headers where no index is", async () => {

@@ -19,12 +19,15 @@ import { definitionOf, featureName } from "./grib-source.js";
 import { type FieldSeries, indexedSource } from "./indexed-source.js";
 import { onLatLon, type SourceRegrid } from "./regrid-source.js";
 import { RemoteGrib, type RemoteOptions, type WantedField } from "./remote-grib.js";
+import { listShort, noRun } from "./resolve.js";
 import type { Source, VariableInfo } from "./source.js";
 
 /** Options of `remoteGribSource`. */
 export interface RemoteGribOptions extends RemoteOptions {
   /** Ensemble member, for files that hold several. */
   readonly member?: number | undefined;
+  /** Initial time (epoch seconds) of the only forecast to take. */
+  readonly run?: number | undefined;
   /** Regrids every field; files on other grids than latitudes and longitudes need it. */
   readonly regrid?: SourceRegrid | undefined;
 }
@@ -36,11 +39,17 @@ interface Entry {
   readonly convert: (message: GribMessage) => { readonly factor: number; readonly offset: number };
 }
 
-/** What a file holds. */
-interface Found {
-  readonly info: VariableInfo;
+/** Which of several fields of a variable it is. */
+interface Which {
+  /** Initial and valid time, epoch seconds. */
+  readonly run: number;
   readonly time: number;
   readonly member: number | undefined;
+}
+
+/** What a file holds. */
+interface Found extends Which {
+  readonly info: VariableInfo;
   readonly entry: Entry;
 }
 
@@ -55,10 +64,20 @@ export async function remoteGribSource(urls: readonly string[], options: RemoteG
   const files = urls.map((url) => new RemoteGrib(url, remote));
   const label = `GRIB ${publicUrl(urls[0]!)}${urls.length > 1 ? ` and ${urls.length - 1} more` : ""}`;
   const found = (await Promise.all(files.map(fieldsOf))).flat();
+  const runs = [...new Set(found.map(({ run }) => run))].sort((a, b) => a - b);
+  if (options.run !== undefined && !runs.includes(options.run)) throw noRun(options.run, runs, label);
   const own = found.filter(
-    ({ member }) => options.member === undefined || member === undefined || member === options.member,
+    ({ member, run }) =>
+      (options.member === undefined || member === undefined || member === options.member) &&
+      (options.run === undefined || run === options.run),
   );
-  if (own.length === 0) throw new DataError("no GRIB field is left after the selection", { where: label });
+  if (own.length === 0) {
+    const members = [...new Set(found.flatMap(({ member }) => member ?? []))].sort((a, b) => a - b);
+    throw new DataError("no GRIB field is left after the selection", {
+      where: label,
+      hint: members.length > 0 ? `members there are: ${listShort(members.map(String))}` : "the files hold no fields",
+    });
+  }
   const series = collect(own, label);
   const grid = await gridOf(own);
   const source = indexedSource({
@@ -105,15 +124,16 @@ async function fieldsOf(file: RemoteGrib): Promise<Found[]> {
         seen.add(words);
         const step = parseNcepStep(entry.forecast);
         return ncepVariables(entry).map(({ definition, factor, offset, differs }): Found => {
-          const time = entry.dataTime + step!.end;
+          const which = { run: entry.dataTime, time: entry.dataTime + step!.end, member: undefined };
           const convert = () => ({ factor, offset });
           const want = { offset: entry.offset, length: entry.length, field: entry.field };
-          return made(file, definition, time, undefined, want, convert, differs);
+          return made(file, definition, which, want, convert, differs);
         });
       });
     },
   );
-  if (ncep) return ncep;
+  // An index of members (`ENS=+1`) or of fields that nobody here knows by those words: the headers know more.
+  if (ncep && ncep.length > 0) return ncep;
   const ecmwf = /\.grib2?$/.test(new URL(file.url, "file:///").pathname)
     ? await file.sidecar(
         withPath(file.url, (path) => path.replace(/\.grib2?$/, ".index")),
@@ -123,16 +143,16 @@ async function fieldsOf(file: RemoteGrib): Promise<Found[]> {
             const { date, time: hhmm = "0000" } = entry.keys;
             const step = Number(entry.step.split("-").at(-1)) * 3600;
             if (!definition || date === undefined || Number.isNaN(step)) return [];
-            const time = parseTime(`${date}T${hhmm.padStart(4, "0")}`) + step;
+            const run = parseTime(`${date}T${hhmm.padStart(4, "0")}`);
             const want = { offset: entry.offset, length: entry.length, field: 1 };
             const differs = (message: GribMessage) => ecmwfDifference(entry, definition, message);
             const convert = (message: GribMessage) => ecmwfConversion(message, definition);
-            return [made(file, definition, time, entry.number, want, convert, differs)];
+            return [made(file, definition, { run, time: run + step, member: entry.number }, want, convert, differs)];
           });
         },
       )
     : undefined;
-  return ecmwf ?? scanned(file);
+  return ecmwf && ecmwf.length > 0 ? ecmwf : scanned(file);
 }
 
 /** The address with another path; a query (a signature) stays. */
@@ -146,14 +166,14 @@ function withPath(address: string, change: (path: string) => string): string {
 function made(
   file: RemoteGrib,
   definition: Pick<VariableDefinition, "name" | "units" | "longName" | "standardName">,
-  time: number,
-  member: number | undefined,
+  which: Which,
   place: Pick<WantedField, "offset" | "length" | "field">,
   convert: Entry["convert"],
   differs: WantedField["differs"],
 ): Found {
   const { name, units, longName, standardName } = definition;
   const info = { name, units, longName, ...(standardName === undefined ? {} : { standardName }) };
+  const { time } = which;
   const label = `${name} of ${formatTimeShort(time)}`;
   const want: WantedField = {
     ...place,
@@ -161,7 +181,7 @@ function made(
     differs: (message) =>
       differs(message) ?? (message.validTime === time ? undefined : `the time ${formatTimeShort(message.validTime)}`),
   };
-  return { info, time, member, entry: { file, want, convert } };
+  return { ...which, info, entry: { file, want, convert } };
 }
 
 /** The fields by their headers. */
@@ -176,12 +196,13 @@ async function scanned(file: RemoteGrib): Promise<Found[]> {
         ? undefined
         : `${other.shortName} ${other.typeOfLevel} ${other.level}`;
     const place = { offset, length, field };
+    const which = { run: message.dataTime, time: message.validTime, member: message.number };
     if (definition && convertible(message.units, definition.units)) {
       const convert = () => conversionOf(message.units, definition.units);
-      return made(file, definition, message.validTime, message.number, place, convert, differs);
+      return made(file, definition, which, place, convert, differs);
     }
     const plain = { name: featureName(message), units: message.units, longName: message.name };
-    return made(file, plain, message.validTime, message.number, place, () => ({ factor: 1, offset: 0 }), differs);
+    return made(file, plain, which, place, () => ({ factor: 1, offset: 0 }), differs);
   });
 }
 
@@ -237,27 +258,36 @@ function unpack(bytes: Uint8Array): ScannedField[] {
 
 function collect(found: readonly Found[], label: string): Map<string, FieldSeries<Entry>> {
   const all = new Map<string, FieldSeries<Entry>>();
-  const members = new Map<Entry, number | undefined>();
-  for (const { info, time, member, entry } of found) {
+  const taken = new Map<Entry, Which>();
+  for (const { info, entry, ...which } of found) {
     const series = all.get(info.name) ?? { info, byTime: new Map<number, Entry>() };
     all.set(info.name, series);
-    const other = series.byTime.get(time);
+    const other = series.byTime.get(which.time);
     if (!other) {
-      series.byTime.set(time, entry);
-      members.set(entry, member);
+      series.byTime.set(which.time, entry);
+      taken.set(entry, which);
       continue;
     }
     // Some files say the same twice.
     const { offset, field } = other.want;
     if (other.file === entry.file && offset === entry.want.offset && field === entry.want.field) continue;
-    const differ = members.get(other) !== member;
-    throw new DataError(
-      `two fields give ${info.name} at ${formatTimeShort(time)}${differ ? ": ensemble members" : ""}`,
-      {
-        where: label,
-        hint: differ ? "choose one with the option `member`" : "open the files apart",
-      },
-    );
+    const { run, member } = taken.get(other)!;
+    const [what, hint] =
+      member !== which.member
+        ? [
+            `: ensemble members ${member ?? "none"} and ${which.member ?? "none"}`,
+            "choose one with the option `member`",
+          ]
+        : run !== which.run
+          ? [
+              `: forecasts started ${formatTimeShort(run)} and ${formatTimeShort(which.run)}`,
+              "choose one with the option `run`, its initial time",
+            ]
+          : ["", "open the files apart"];
+    throw new DataError(`two fields give ${info.name} at ${formatTimeShort(which.time)}${what}`, {
+      where: label,
+      hint,
+    });
   }
   return all;
 }

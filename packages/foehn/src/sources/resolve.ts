@@ -61,6 +61,15 @@ export function resolveTime(time: number, times: readonly number[], where?: stri
   });
 }
 
+/** What to say when a forecast is not there. */
+export function noRun(wanted: number, runs: readonly number[], where: string): DataError {
+  const list = listShort(runs.map(formatTimeShort), 6);
+  return new DataError(`there is no forecast that starts ${formatTimeShort(wanted)}`, {
+    where,
+    hint: runs.length === 0 ? "the data have no initial times: leave `run` out" : `there are: ${list}`,
+  });
+}
+
 /** First position whose time is not before `time`. */
 function lowerBound(times: readonly number[], time: number): number {
   let low = 0;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { formatError } from "../core/errors.js";
+import { regularGrid } from "../grid/grid.js";
 import { golden } from "../io/golden.test-support.js";
 import { pythonLacks, runPython } from "../io/python.test-support.js";
 import { type Handler, startServer, type TestServer } from "../io/remote/server.test-support.js";
@@ -283,5 +284,30 @@ print(json.dumps({"t": back.t[3, 1].values.ravel().tolist(), "msl": back.msl[4].
     const [msl] = await source.read({ time: at(4), variables: ["msl"] });
     expect([...t!.values]).toEqual(printed.t);
     expect([...msl!.values]).toEqual(printed.msl);
+  });
+
+  it("is regridded from a curvilinear grid, as NetCDF is", async () => {
+    const [zarr, netcdf] = [join(folder, "curvilinear.zarr"), join(folder, "curvilinear.nc")];
+    runPython(
+      `
+import json, sys, numpy as np, xarray as xr
+y, x = np.meshgrid(np.linspace(50, 40, 6), np.linspace(0, 8, 8), indexing="ij")
+ds = xr.Dataset({"t2m": (("y", "x"), np.arange(48, dtype="f4").reshape(6, 8), {"units": "K"})},
+  coords={"lat": (("y", "x"), y + 0.1 * x, {"units": "degrees_north"}), "lon": (("y", "x"), x + 0.05 * y, {"units": "degrees_east"})})
+ds.to_zarr(sys.argv[1])
+ds.to_netcdf(sys.argv[2])
+print(json.dumps({}))
+`,
+      ...[zarr, netcdf],
+    );
+    const regrid = { to: regularGrid({ lat0: 47, dlat: 1, ny: 3, lon0: 5, dlon: 1, nx: 4 }), method: "nearest" };
+    const read = async (path: string) => {
+      const source = await openSource(path, { regrid });
+      return (await source.read({ time: 0, variables: ["t2m"] }))[0]!.values;
+    };
+    const values = await read(zarr);
+    expect(values).toEqual(await read(netcdf));
+    expect(new Set(values).size).toBeGreaterThan(6);
+    expect(await failure(openSource(zarr))).toMatch(/curvilinear[\s\S]*--regrid/);
   });
 });

@@ -18,7 +18,7 @@ export async function zarrSource(
   stores: readonly (string | ObjectStore)[],
   options: ZarrSourceOptions = {},
 ): Promise<Source> {
-  const { member, run, ...reading } = options;
+  const { member, run, regrid, ...reading } = options;
   const groups = await Promise.all(stores.map((store) => openZarr(store, reading)));
   const files = groups.map((group) => ({
     path: group.path,
@@ -28,6 +28,7 @@ export async function zarrSource(
   return cfSource("Zarr", files, {
     ...(member === undefined ? {} : { member }),
     ...(run === undefined ? {} : { run }),
+    regrid,
     concurrent: true,
   });
 }
