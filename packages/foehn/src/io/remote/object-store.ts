@@ -86,6 +86,8 @@ export interface ObjectStoreOptions
  * @throws UsageError for another scheme
  */
 export function openObjectStore(uri: string, options: ObjectStoreOptions = {}): ObjectStore {
+  // A bearer token is for web servers: no bucket may see it, and S3 refuses what carries one.
+  const { token: _, ...bucket } = options;
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(uri)?.[1]?.toLowerCase();
   switch (scheme) {
     case undefined:
@@ -95,10 +97,14 @@ export function openObjectStore(uri: string, options: ObjectStoreOptions = {}): 
     case "https":
       return openHttpStore(uri, options);
     case "s3":
-      return openS3Store(uri, options);
+      return openS3Store(uri, bucket);
     case "gs":
       // Google's XML interface answers like S3; without its own keys only public buckets are open.
-      return openS3Store(uri, { endpoint: "https://storage.googleapis.com", ...options, anonymous: true });
+      return openS3Store(uri, {
+        ...bucket,
+        endpoint: bucket.endpoint ?? "https://storage.googleapis.com",
+        anonymous: true,
+      });
     default:
       throw new UsageError(`there is no store for "${scheme}:" addresses: ${publicUrl(uri)}`, {
         hint: "give a path, file:///, https://, s3:// or gs://",

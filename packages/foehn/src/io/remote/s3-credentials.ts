@@ -78,7 +78,7 @@ export async function findS3Account(
 /** Sections of an INI file; `[profile name]` of the config file counts as `name`. Missing file: none. */
 async function readProfiles(path: string): Promise<Record<string, Profile>> {
   const text = await readFile(path, "utf8").catch(() => "");
-  const profiles: Record<string, Record<string, string>> = {};
+  const profiles: Record<string, Record<string, string>> = Object.create(null); // sections may have any name
   let current: Record<string, string> | undefined;
   for (const line of text.split(/\r?\n/)) {
     const section = /^\s*\[\s*(?:profile\s+)?([^\]]+?)\s*\]/.exec(line);

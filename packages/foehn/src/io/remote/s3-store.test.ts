@@ -159,6 +159,65 @@ describe("an s3 store", () => {
     expect([...new Set(shallow)].sort()).toEqual(["a/", "b.txt", "c/", "f"]);
   });
 
+  it("finds the region once for many readers at the same time", async () => {
+    useKeys();
+    const names = ["a", "b", "c", "d"];
+    for (const name of names) objects.set(name, Buffer.from(name));
+    const store = openObjectStore("s3://bucket", { ...quick, retries: 0 });
+    const read = await Promise.all(names.map((name) => store.read(name)));
+    expect(read.map((bytes) => Buffer.from(bytes).toString())).toEqual(names);
+  });
+
+  it("goes to the host of the bucket's region, with all parts of an upload, and not round in circles", async () => {
+    useKeys();
+    vi.stubEnv("S3_ENDPOINT", undefined);
+    const asked: string[] = [];
+    let regions = ["eu-west-3"];
+    const answer = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
+      const { host, search } = new URL(String(input));
+      const region = regions[asked.length % regions.length]!;
+      asked.push(`${init.method} ${host}${search.replace(/=.*/, "")}`);
+      expect(new Headers(init.headers).get("authorization")).toContain("Signature=");
+      if (host !== `bucket.s3.${region}.amazonaws.com`)
+        return new Response(null, { status: 301, headers: { "x-amz-bucket-region": region } });
+      if (init.method === "POST") return new Response("<UploadId>1</UploadId>");
+      return new Response("", { headers: { etag: '"1"' } });
+    };
+    const options = { ...quick, fetch: answer as typeof globalThis.fetch };
+    await openObjectStore("s3://bucket", { ...options, partBytes: 4 }).put?.("x", Buffer.alloc(6));
+    expect(asked).toEqual([
+      "POST bucket.s3.us-east-1.amazonaws.com?uploads",
+      "POST bucket.s3.eu-west-3.amazonaws.com?uploads",
+      "PUT bucket.s3.eu-west-3.amazonaws.com?partNumber",
+      "PUT bucket.s3.eu-west-3.amazonaws.com?partNumber",
+      "POST bucket.s3.eu-west-3.amazonaws.com?uploadId",
+    ]);
+    asked.length = 0;
+    regions = ["eu-west-1", "eu-west-2"];
+    await expect(openObjectStore("s3://bucket", options).read("x")).rejects.toMatchObject({ status: 301 });
+    expect(asked.length).toBeLessThan(4);
+    // What would lead to another host is no region.
+    asked.length = 0;
+    regions = ["example.org/"];
+    await expect(openObjectStore("s3://bucket", options).read("x")).rejects.toMatchObject({ status: 301 });
+    expect(asked.every((line) => line.includes("us-east-1.amazonaws.com"))).toBe(true);
+  });
+
+  it("sends no bearer token to a bucket, and asks Google's for gs", async () => {
+    isPublic = true;
+    objects.set("a", Buffer.from("open"));
+    await openObjectStore("s3://bucket", { ...quick, token: "of another store" }).read("a");
+    expect(server.seen.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+    const hosts: string[] = [];
+    const answer = async (input: string | URL | Request): Promise<Response> => {
+      hosts.push(new URL(String(input)).host);
+      return new Response("x");
+    };
+    const fetch = answer as typeof globalThis.fetch;
+    await openObjectStore("gs://bucket", { ...quick, fetch, endpoint: undefined }).read("a");
+    expect(hosts).toEqual(["storage.googleapis.com"]);
+  });
+
   it("sends large objects in parts", async () => {
     useKeys();
     const store = openObjectStore("s3://bucket", { ...quick, partBytes: 1 << 20 });

@@ -34,6 +34,8 @@ type Network = Pick<HttpOptions, "fetch" | "retries" | "retryDelayMs" | "timeout
 interface Route {
   readonly account: S3Account;
   region: string;
+  /** Hosts of regions that were tried in vain: requests that were made for them go to the right one. */
+  readonly left: Set<string>;
   /** False once it is known that the bucket is open and our keys are not wanted. */
   sign: boolean;
   /** True once a signed request was accepted. */
@@ -56,6 +58,7 @@ export function openS3Store(uri: string, options: S3Options & Network = {}): Obj
     found ??= findS3Account(options).then((account) => ({
       account,
       region: options.region ?? account.region ?? "us-east-1",
+      left: new Set(),
       sign: account.keys !== undefined,
       accepted: false,
     }));
@@ -73,19 +76,24 @@ export function openS3Store(uri: string, options: S3Options & Network = {}): Obj
   const keyOf = (path: string): string => [prefix, path].filter((part) => part !== "").join("/");
   const urlOf = async (path: string): Promise<string> => `${baseOf(await connect())}/${encodePath(keyOf(path))}`;
 
-  const send = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
+  const send = async (input: string | URL | Request, init: RequestInit = {}, isAgain = false): Promise<Response> => {
     const rawFetch = options.fetch ?? (await ambientFetch());
     const known = await connect();
     const url = new URL(input instanceof Request ? input.url : input);
+    const own = new URL(baseOf(known));
+    if (known.left.has(url.origin)) url.host = own.host;
     // A redirect has led away: what is there must not see our signature.
-    if (url.origin !== new URL(baseOf(known)).origin) return rawFetch(url, init);
+    if (url.origin !== own.origin) return rawFetch(url, init);
+    const { region } = known;
     const first = await rawFetch(url, known.sign ? await signed(url, init, known) : init);
-    const actual = first.headers.get("x-amz-bucket-region");
-    if (actual && actual !== known.region && [301, 307, 400, 403].includes(first.status)) {
-      const old = baseOf(known);
+    const actual = first.headers.get("x-amz-bucket-region") ?? "";
+    const isElsewhere = actual !== region && /^[a-z0-9-]+$/.test(actual) && [301, 307, 400, 403].includes(first.status);
+    if (isElsewhere && !isAgain) {
+      // Another request may have learnt it in the meantime.
+      known.left.add(own.origin);
       known.region = actual;
       await first.body?.cancel();
-      return send(url.href.replace(old, baseOf(known)), init);
+      return send(url, init, true);
     }
     if (first.ok && known.sign) known.accepted = true;
     const reading = init.method === "GET" || init.method === "HEAD";
