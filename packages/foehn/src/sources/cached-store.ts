@@ -1,4 +1,4 @@
-// An object store behind the data cache: every object, or part of one, is fetched once. What can change (metadata) is asked for anew each
+// An object store behind the data cache: every object, or part of one, that is read is fetched once (streams are not kept). What can change (metadata) is asked for anew each
 // time it is opened; the rest is trusted for a week, and after that when the server still has the same version. Without a network
 // (`FOEHN_OFFLINE`) everything that was read before can be read again.
 
@@ -95,6 +95,7 @@ export function cachedStore(store: ObjectStore, options: CachedStoreOptions = {}
       return label.missing ? undefined : { size: bytes.length, etag: label.version, ranges: true };
     },
     async stream(path, range = {}) {
+      if (offline) throw notKept(store, path, cache.folder);
       return store.stream(path, range);
     },
     ...(list && {

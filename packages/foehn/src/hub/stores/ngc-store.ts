@@ -53,7 +53,10 @@ export function openNgcStore(address: NgcAddress, options: NgcOptions = {}): Pac
 
   const privateHeaders = async (): Promise<Record<string, string>> => {
     if (key === undefined) return {};
-    bearer ??= key.startsWith("nvapi-") ? Promise.resolve(key) : buyToken(key, org, team, http);
+    bearer ??= (key.startsWith("nvapi-") ? Promise.resolve(key) : buyToken(key, org, team, http)).catch((error) => {
+      bearer = undefined;
+      throw error;
+    });
     return { authorization: `Bearer ${await bearer}` };
   };
 
@@ -89,7 +92,10 @@ export function openNgcStore(address: NgcAddress, options: NgcOptions = {}): Pac
         if (response.ok) return true;
       }
       return false;
-    })();
+    })().catch((error) => {
+      open = undefined;
+      throw error;
+    });
     return open;
   }
 
@@ -114,7 +120,8 @@ export function openNgcStore(address: NgcAddress, options: NgcOptions = {}): Pac
       if (location !== null) return new URL(location, base).href;
       throw new NetworkError(`the registry gives no address for "${path}"`, { where: base });
     });
-    if (!/^https?:/.test(url)) throw new NetworkError("the registry gives an address that is not http", { where: id });
+    if (!/^https?:/.test(url) || !URL.canParse(url))
+      throw new NetworkError("the registry gives an address that is not http", { where: id });
     signed.set(path, { url, until: Date.now() + signedForMs });
     return url;
   }

@@ -155,7 +155,7 @@ async function send(url: URL, first: URL, method: string, options: HttpOptions):
   const target = new URL(url);
   if (url.origin === first.origin) {
     if (first.username !== "") {
-      const pair = `${decodeURIComponent(first.username)}:${decodeURIComponent(first.password)}`;
+      const pair = `${unescaped(first.username)}:${unescaped(first.password)}`;
       headers.authorization ??= `Basic ${Buffer.from(pair).toString("base64")}`;
     }
   } else {
@@ -181,6 +181,15 @@ async function send(url: URL, first: URL, method: string, options: HttpOptions):
     throw connectionError(error, url, silence, timeoutMs, signal);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** A user name or password as it is meant; a percent sign that begins no escape stands for itself. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 
