@@ -1,6 +1,6 @@
 // A package of a network on a given mesh stands alone: the mesh moves with it, and the network computes what it did.
 
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,7 @@ import type { DatasetInfo } from "../datasets/dataset.js";
 import { buildStatics } from "../datasets/statics.js";
 import { regularGrid } from "../grid/grid.js";
 import { createNetwork } from "../models/registry.js";
+import { packMesh } from "./mesh-file.js";
 import { openPackage } from "./model-package.js";
 import { writePackage } from "./write-package.js";
 
@@ -61,4 +62,20 @@ it("packs the mesh that was given, and reads it from wherever the package is", a
   const opened = await pkg.network();
   const x = torch.randn([2, 27 * 30, inputs]);
   expect(opened.forward(x).toTypedArray()).toEqual(network.forward(x).toTypedArray());
+  // What the settings name outside of the package is neither read nor made.
+  const chosen = join(folder, "chosen-by-the-package");
+  const edit = (own: object) => {
+    const file = join(moved, "metadata.json");
+    const json = JSON.parse(readFileSync(file, "utf8"));
+    writeFileSync(file, JSON.stringify({ ...json, settings: { ...json.settings, ...own } }));
+  };
+  edit({ mesh_file: null, tmp_dir: chosen });
+  await (await openPackage(moved)).network().catch(() => {}); // the weights belong to the other mesh
+  expect(existsSync(chosen)).toBe(false);
+  edit({ mesh_file: join(folder, "package", "mesh.safetensors") });
+  await expect((await openPackage(moved)).network()).rejects.toThrow(/lists no file ".*mesh.safetensors"/);
+});
+
+it("packs no folder of the machine of the training", () => {
+  expect(packMesh(folder, { hidden_dims: 4, tmp_dir: folder }, grid.shape)).toEqual({ hidden_dims: 4, tmp_dir: null });
 });
