@@ -4,12 +4,16 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { atomicWrite } from "../../core/files.js";
+import { isInside } from "../../io/remote/object-path.js";
+
+/** Where the file lies follows from it: an entry from elsewhere must not lead out of the cache. */
+const pathInside = z.string().refine(isInside);
 
 const present = z.object({
   version: z.literal(1),
   /** Identity of the package: its address with the revision, without secrets. */
   package: z.string(),
-  path: z.string(),
+  path: pathInside,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   size: z.number().nonnegative(),
   /** Of the cached file, when its hash was last computed. */
@@ -24,7 +28,7 @@ const present = z.object({
 const absent = z.object({
   version: z.literal(1),
   package: z.string(),
-  path: z.string(),
+  path: pathInside,
   missing: z.literal(true),
   /** The server did not say "no such file" but "not for you"; buckets that may not be listed say that of missing files. */
   refused: z.boolean().optional(),

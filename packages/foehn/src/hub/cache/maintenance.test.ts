@@ -90,6 +90,20 @@ describe("upkeep of the cache", () => {
     ).toEqual([]);
   });
 
+  it("touches nothing outside of the cache, whatever an entry says", async () => {
+    const outside = join(root, "precious");
+    await writeFile(outside, "p");
+    const [folder] = await readdir(join(root, "cache", "entries"));
+    const path = join(root, "cache", "entries", folder!);
+    const [file] = await readdir(path);
+    const entry = JSON.parse(await readFile(join(path, file!), "utf8"));
+    await writeFile(join(path, "evil.json"), JSON.stringify({ ...entry, path: "../../../precious" }));
+    expect((await verifyCache({ cache: cache() })).damaged).toEqual([]);
+    await prune({ cache: cache(), unusedFor: -1 });
+    expect(await readFile(outside, "utf8")).toBe("p");
+    expect(await listCached({ cache: cache() })).toEqual([]);
+  });
+
   it("takes strays away once they are old", async () => {
     const partial = join(root, "cache", "partial", "abc");
     const blob = join(root, "cache", "blobs", "sha256", "aa", "a".repeat(64));

@@ -103,13 +103,15 @@ export class ModelCache {
       if (brought !== undefined) return brought.path;
       promise = running.get(key);
     }
+    const isOwn = promise === undefined;
     if (promise === undefined) {
       promise = this.#bring(store, path, options).finally(() => running.delete(key));
       running.set(key, promise);
     }
     return promise.catch(async (error: unknown) => {
       // Whoever began it was stopped; this call was not.
-      if (error instanceof InterruptedError && options.signal?.aborted === false) return this.get(store, path, options);
+      if (error instanceof InterruptedError && !isOwn && !options.signal?.aborted)
+        return this.get(store, path, options);
       const refused = error instanceof NetworkError && (error.status === 401 || error.status === 403);
       if (!isNotFound(error) && !(refused && options.refusedIsMissing)) throw error;
       this.markAsked(entryKey(store, path));
