@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as torch from "@foehn/torch";
 import { afterAll, describe, expect, it } from "vitest";
+import { pythonLacks, runPython } from "../io/python.test-support.js";
 import { openPackage } from "./model-package.js";
 import { Package } from "./package.js";
 import { sanitisePackage } from "./sanitise.js";
@@ -48,13 +49,24 @@ describe("sanitisePackage", () => {
             path,
             Buffer.from("\x93NUMPY\x01\x00\x76\x00{'descr': '|O', 'fortran_order': False}", "latin1"),
           ),
+        "records.npy": (path) =>
+          writeFileSync(
+            path,
+            Buffer.from(
+              "\x93NUMPY\x01\x00\x76\x00{'descr': [('a', '<f4'), ('b', '|O')], 'fortran_order': False}",
+              "latin1",
+            ),
+          ),
+        "notebook.ipynb": (path) => writeFileSync(path, "{}"),
       },
     );
     const made = await sanitisePackage(pkg, join(folder, "clean"));
     expect(made.files).toEqual([
       { path: "cache.pkl", action: "left out", note: "a pickle" },
       { path: "code/model.py", action: "left out", note: "code" },
+      { path: "notebook.ipynb", action: "left out", note: "code" },
       { path: "objects.npy", action: "left out", note: "an array of pickled objects" },
+      { path: "records.npy", action: "left out", note: "an array of pickled objects" },
       { path: "stats/global_means.npy", action: "kept" },
       { path: "weights.tar", action: "converted", note: "weights.safetensors" },
     ]);
@@ -67,6 +79,30 @@ describe("sanitisePackage", () => {
     expect(clean.manifest).toMatchObject({ license: "MIT", weights: "weights.safetensors" });
     await clean.verify();
     await expect(sanitisePackage(pkg, made.path)).rejects.toThrow(/exists already/);
+  });
+
+  it.skipIf(pythonLacks("numpy"))("looks into the arrays of a .npz as NumPy writes it", async () => {
+    const write = (python: string) => (path: string) =>
+      void runPython(`import json, sys, numpy as np\n${python}\nprint(json.dumps({}))`, path);
+    const pkg = source(
+      "arrays",
+      { ...channels, architecture: "persistence" },
+      {
+        "plain.npz": write("np.savez_compressed(sys.argv[1], a=np.arange(9000), b=np.ones(3))"),
+        "objects.npz": write(
+          "np.savez_compressed(sys.argv[1], a=np.arange(9000), b=np.array([{}, None], dtype=object))",
+        ),
+        "broken.npz": (path) => writeFileSync(path, "PK"),
+      },
+    );
+    await expect(sanitisePackage(pkg, join(folder, "arrays-clean"))).rejects.toThrow(
+      /broken.npz is no archive of arrays/,
+    );
+    rmSync(join(folder, "arrays", "broken.npz"));
+    expect((await sanitisePackage(pkg, join(folder, "arrays-clean"))).files).toEqual([
+      { path: "objects.npz", action: "left out", note: "an array of pickled objects" },
+      { path: "plain.npz", action: "kept" },
+    ]);
   });
 
   it("refuses a checkpoint that is code, and leaves nothing behind", async () => {

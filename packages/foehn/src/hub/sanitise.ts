@@ -1,11 +1,12 @@
 // Makes a package that needs no trust of one that does: pickled state dicts become safetensors files (read without running anything),
-// code and other pickles are left out, and metadata.json gets a table with the hash of every file. Not here: fetching (package.ts).
+// code and other pickles are left out, and metadata.json gets a table with the hash of every file. What lies in archives stays there: the
+// loaders that read them run nothing. Not here: fetching (package.ts).
 
 import { copyFile, mkdir, open, readFile, rm } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import * as torch from "@foehn/torch";
 import yauzl from "yauzl";
-import { ConfigError, ModelError } from "../core/errors.js";
+import { ConfigError, FormatError, ModelError } from "../core/errors.js";
 import { atomicWrite, sha256File, temporaryPath, toStorageError } from "../core/files.js";
 import { throwIfInterrupted } from "../core/interrupt.js";
 import { moveToFinalName, refuseExisting, syncFolders } from "../io/final-name.js";
@@ -35,22 +36,11 @@ export interface SanitiseResult {
 }
 
 const pickled = new Set([".pt", ".pth", ".ckpt", ".tar", ".bin"]);
-const code = new Set([
-  ".py",
-  ".pyc",
-  ".ts",
-  ".mts",
-  ".js",
-  ".mjs",
-  ".cjs",
-  ".node",
-  ".so",
-  ".dll",
-  ".dylib",
-  ".exe",
-  ".sh",
-  ".whl",
-]);
+const code = new Set(
+  ".py .pyc .pyd .ipynb .ts .mts .cts .tsx .js .mjs .cjs .jsx .node .wasm .so .dll .dylib .exe .sh .bat .cmd .ps1 .whl .jar".split(
+    " ",
+  ),
+);
 const otherPickles = new Set([".pkl", ".pickle", ".joblib", ".dill"]);
 
 /**
@@ -102,7 +92,10 @@ async function oneFile(
   if (code.has(kind)) return { path, action: "left out", note: "code" };
   if (otherPickles.has(kind)) return { path, action: "left out", note: "a pickle" };
   const source = await pkg.resolve(path);
-  if (kind === ".npy" && (await holdsObjects(source))) {
+  if (
+    (kind === ".npy" && holdsObjects(await firstBytes(source, 4096))) ||
+    (kind === ".npz" && (await anyObjects(source)))
+  ) {
     return { path, action: "left out", note: "an array of pickled objects" };
   }
   if (pickled.has(kind) && !(await isTorchScript(source))) {
@@ -172,8 +165,32 @@ async function isTorchScript(path: string): Promise<boolean> {
   }
 }
 
-async function holdsObjects(path: string): Promise<boolean> {
-  return /'descr': *'\|?O'/.test(await firstBytes(path, 2000));
+/** Whether the header of a .npy file names Python objects, also as a field of records. */
+function holdsObjects(beginning: string): boolean {
+  const header = /'descr':(.*?)'fortran_order'/s.exec(beginning)?.[1] ?? beginning;
+  return /'[|<>=]?O\d*'/.test(header);
+}
+
+/** The same of the arrays of a .npz file. @throws FormatError when it is no zip */
+async function anyObjects(path: string): Promise<boolean> {
+  try {
+    const zip = await yauzl.openPromise(path, { lazyEntries: true, autoClose: false });
+    try {
+      for await (const entry of zip.eachEntry()) {
+        const stream = await zip.openReadStreamPromise(entry);
+        const [first] = await stream.take(1).toArray();
+        stream.destroy();
+        if (holdsObjects(Buffer.from((first as Uint8Array | undefined) ?? []).toString("latin1"))) return true;
+      }
+      return false;
+    } finally {
+      zip.close();
+    }
+  } catch (error) {
+    throw new FormatError(`${path} is no archive of arrays: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
+  }
 }
 
 async function firstBytes(path: string, count: number): Promise<string> {

@@ -2,7 +2,7 @@
 // comes second keeps the first one's folder.
 
 import { createHash } from "node:crypto";
-import { realpath, stat } from "node:fs/promises";
+import { realpath, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { toStorageError } from "../../core/files.js";
 import { modelCacheFolder, unpackedFolder } from "../cache/place.js";
@@ -32,7 +32,11 @@ export async function unpacked(archive: string, options: UnpackedOptions = {}): 
   } catch (error) {
     throw toStorageError(error, archive);
   }
-  if (await isFolder(folder)) return folder;
+  if (await isFolder(folder)) {
+    // Its time says when it was used last: `foehn package prune` takes old ones away.
+    await utimes(folder, new Date(), new Date()).catch(() => {});
+    return folder;
+  }
   try {
     await (format === "zip" ? unzip : untar)(archive, folder, options);
   } catch (error) {

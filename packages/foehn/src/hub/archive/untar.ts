@@ -39,8 +39,10 @@ interface Unpacking {
 async function unpack(archive: string, folder: string, { check, names, signal }: Unpacking): Promise<void> {
   const writes: Promise<void>[] = [];
   let failed: unknown;
+  const stop = new AbortController();
   const fail = (error: unknown) => {
     failed ??= error;
+    stop.abort();
   };
   const take = async (entry: tar.ReadEntry): Promise<void> => {
     signal?.throwIfAborted();
@@ -60,11 +62,12 @@ async function unpack(archive: string, folder: string, { check, names, signal }:
     const target = join(folder, name);
     await mkdir(dirname(target), { recursive: true });
     const looked = watch((chunk) => check.count(chunk.length));
-    await pipeline(entry, looked, createWriteStream(target, { flags: "wx" }), signal ? { signal } : {});
+    const ends = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    await pipeline(entry, looked, createWriteStream(target, { flags: "wx" }), { signal: ends });
   };
   try {
-    await parse(archive, (entry) => {
-      // The next entry comes when this one has been read; what was refused is read to nowhere.
+    await parse(archive, stop.signal, (entry) => {
+      // The next entry comes when this one has been read; what was refused is read to nowhere, and then no more is unpacked.
       const written = take(entry).catch((error: unknown) => {
         fail(error);
         entry.resume();
@@ -76,13 +79,14 @@ async function unpack(archive: string, folder: string, { check, names, signal }:
     fail(error);
   }
   if (failed === undefined) return;
+  await Promise.allSettled(writes); // nothing is written any more when the folder is removed
   if (failed instanceof FoehnError || signal?.aborted) throw failed;
   const known = toStorageError(failed, folder);
   throw known instanceof FoehnError ? known : check.refuse(`cannot be unpacked: ${known.message}`, failed);
 }
 
-/** Entries in their order. Their data wait until they are read. */
-function parse(archive: string, onReadEntry: (entry: tar.ReadEntry) => void): Promise<void> {
+/** Entries in their order. Their data wait until they are read. Ends at once when `signal` is aborted. */
+function parse(archive: string, signal: AbortSignal, onReadEntry: (entry: tar.ReadEntry) => void): Promise<void> {
   return new Promise((done, failed) => {
     const parser = new tar.Parser({ strict: true, onReadEntry });
     const file = createReadStream(archive);
@@ -91,6 +95,7 @@ function parse(archive: string, onReadEntry: (entry: tar.ReadEntry) => void): Pr
       failed(error);
     };
     parser.on("end", done).on("error", stop).on("abort", stop);
+    signal.addEventListener("abort", () => stop(signal.reason), { once: true });
     file.on("error", stop).pipe(parser as unknown as NodeJS.WritableStream);
   });
 }
