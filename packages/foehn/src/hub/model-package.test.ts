@@ -150,6 +150,13 @@ describe("writePackage and openPackage", () => {
     await expect(openPackage(path)).rejects.toThrow(/a file extra.py that metadata.json does not list/);
   });
 
+  it("pass over what git and download programs keep in hidden folders", async () => {
+    const path = await written("cloned");
+    mkdirSync(join(path, ".git", "refs"), { recursive: true });
+    writeFileSync(join(path, ".git", "refs", "main"), "x");
+    await (await openPackage(path)).verify();
+  });
+
   it("name weights that do not fit the architecture", async () => {
     const path = await written("misfit");
     edit(path, (json) => Object.assign(json, { n_history: 0 }));

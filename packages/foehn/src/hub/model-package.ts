@@ -192,8 +192,9 @@ async function checkFileList(root: string, files: NonNullable<Manifest["files"]>
       throw damaged(root, `its file ${name} has ${found.size} bytes, metadata.json says ${size}`);
   }
   for (const entry of await readdir(root, { withFileTypes: true, recursive: true })) {
-    if (entry.isDirectory() || entry.name.startsWith(".")) continue;
     const name = relative(root, join(entry.parentPath, entry.name)).split(sep).join("/");
+    // What version control and download programs keep in hidden folders is no part of it.
+    if (entry.isDirectory() || name.split("/").some((part) => part.startsWith("."))) continue;
     if (name !== manifestName && !Object.hasOwn(files, name)) {
       throw damaged(
         root,

@@ -202,6 +202,26 @@ describe("faults of the server", () => {
     expect([sha256(other), sha256(weights)]).toContain(got);
   });
 
+  it("that replaces the file by one of the same length, and gives no tag: one version arrives", async () => {
+    const [old, other] = [bytes(40_000, 5), bytes(40_000, 6)];
+    let asked = 0;
+    const server = await serve({}, (request, response) => {
+      if (request.url !== "/m/weights.bin") return false;
+      const [start, end] = /bytes=(\d+)-(\d+)/
+        .exec(request.headers.range ?? "")!
+        .slice(1)
+        .map(Number) as [number, number];
+      const isOld = asked++ < 3;
+      response.writeHead(206, {
+        "content-range": `bytes ${start}-${Math.min(end, 39_999)}/40000`,
+        "last-modified": `Wed, 0${isOld ? 1 : 2} Jan 2020 00:00:00 GMT`,
+      });
+      response.end((isOld ? old : other).subarray(start, end + 1));
+      return true;
+    });
+    expect(await cached(await open(`${server.url}/m`).resolve("weights.bin"))).toBe(sha256(other));
+  });
+
   it("that redirects to another host does not see the token there", async () => {
     const other = await serve({ "/w": weights });
     const server = await serve({});

@@ -215,7 +215,10 @@ export class Package {
   /** What the lock file says of this package. */
   #locked(): LockedPackage | undefined {
     if (this.#options.lock === false || this.isLocal) return undefined;
-    this.#lock ??= { entry: readLock(this.#options.lock)?.packages[this.uri] };
+    if (this.#lock === undefined) {
+      const packages = readLock(this.#options.lock)?.packages ?? {};
+      this.#lock = { entry: Object.hasOwn(packages, this.uri) ? packages[this.uri] : undefined };
+    }
     return this.#lock.entry;
   }
 
@@ -242,6 +245,7 @@ export class Package {
 
   #find(path: string, options: ResolveFileOptions): Promise<string | undefined> {
     let found = this.#checked.get(path);
+    const isOwn = found === undefined;
     if (found === undefined) {
       found = this.#bring(path, options);
       this.#checked.set(path, found);
@@ -254,8 +258,7 @@ export class Package {
     return found.catch((error: unknown) => {
       // Whoever began it was stopped; this call was not.
       const { signal = this.#options.signal } = options;
-      if (error instanceof InterruptedError && signal !== undefined && !signal.aborted)
-        return this.#find(path, options);
+      if (error instanceof InterruptedError && !isOwn && !signal?.aborted) return this.#find(path, options);
       throw error;
     });
   }

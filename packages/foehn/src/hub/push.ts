@@ -1,7 +1,7 @@
 // A package to another place: a folder or an S3 bucket. Weights go first and metadata.json last, so that
 // nobody finds half a package. Not here: making one (write-package.ts) and bringing one here (package.ts).
 
-import { UsageError } from "../core/errors.js";
+import { NetworkError, UsageError } from "../core/errors.js";
 import { throwIfInterrupted } from "../core/interrupt.js";
 import { silentProgress } from "../core/progress.js";
 import { openObjectStore } from "../io/remote/object-store.js";
@@ -62,7 +62,8 @@ export async function push(source: string | Package, target: string, options: Pu
     await store.put(path, { file: await pkg.resolve(path, { signal }) }, { signal });
     const arrived = (await store.head(path, { signal }))?.size;
     if (arrived !== undefined && arrived !== size) {
-      throw new UsageError(`${uri} has ${arrived} bytes of ${path} after it was sent, not ${size}`, {
+      throw new NetworkError(`${arrived} bytes of ${path} are there after it was sent, not ${size}`, {
+        where: uri,
         hint: "something else writes there; push again",
       });
     }

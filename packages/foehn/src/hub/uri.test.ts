@@ -39,6 +39,11 @@ describe("addresses of packages", () => {
       path: "",
     });
     expect(parsePackageUri("s3://b/m/a.zip")).toEqual({ kind: "plain", base: "s3://b/m", path: "a.zip" });
+    expect(parsePackageUri("https://x.org/m/a.zip?sig=b%2Fc")).toEqual({
+      kind: "plain",
+      base: "https://x.org/m?sig=b%2Fc",
+      path: "a.zip",
+    });
     writeFileSync(join(folder, "m.tar.gz"), "");
     expect(parsePackageUri("m.tar.gz", { cwd: folder })).toEqual({ kind: "folder", folder, path: "m.tar.gz" });
     expect(parsePackageUri("fcn", { cwd: folder, registry: "s3://models/weather/" })).toEqual({

@@ -137,11 +137,11 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** The last name of an http or s3 address may be an archive; then the folder around it is the store. */
+/** The last name of an http or s3 address may be an archive; then the folder around it is the store. A query (a signature) stays. */
 function plain(text: string): PackageAddress {
-  const [, base = "", last = ""] = /^([a-z0-9]+:\/\/[^?#]*?)\/([^/?#]*)\/*$/i.exec(text) ?? [];
-  if (isArchiveName(last) && /^[a-z0-9]+:\/\/[^/]+/i.test(base)) {
-    return { kind: "plain", base, path: decoded(last, text) };
+  const [, base = "", last = "", query = ""] = /^([a-z0-9]+:\/\/[^?#]*?)\/([^/?#]*)\/*(\?[^#]*)?$/i.exec(text) ?? [];
+  if (isArchiveName(last) && (query === "" || /^https?:/i.test(base)) && /^[a-z0-9]+:\/\/[^/]+/i.test(base)) {
+    return { kind: "plain", base: base + query, path: decoded(last, text) };
   }
   if (!/^[a-z0-9]+:\/\/[^/?#]/i.test(text)) {
     throw new UsageError(`"${text}" names no host or bucket`, { hint: `give ${supported}` });

@@ -11,6 +11,7 @@ import { fetchWithRetry, type HttpOptions, readBody } from "./http.js";
 import { storeOver } from "./http-store.js";
 import { checkedPath, encodePath } from "./object-path.js";
 import type { ObjectStore } from "./object-store.js";
+import { publicUrl } from "./public-url.js";
 import { findS3Account, type S3Account } from "./s3-credentials.js";
 import { defaultPartBytes, uploadInParts } from "./s3-upload.js";
 
@@ -46,7 +47,9 @@ interface Route {
 export function openS3Store(uri: string, options: S3Options & Network = {}): ObjectStore {
   const match = /^(?:s3|gs):\/\/([^/?#]+)\/?(.*)$/i.exec(uri);
   if (match?.[1] === undefined || !/^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$/.test(match[1])) {
-    throw new UsageError(`"${uri}" is not the address of a bucket`, { hint: "write s3://bucket/folder" });
+    throw new UsageError(`"${publicUrl(uri)}" is not the address of a bucket`, {
+      hint: "write s3://bucket/folder; keys belong into the environment or a profile",
+    });
   }
   const bucket = match[1];
   const prefix = (match[2] ?? "").replace(/\/+$/, "");
