@@ -69,6 +69,8 @@ export function addTrainFlags(command: Command): void {
         "a setting of the strategy; values may be JSON; may be repeated",
       ),
     )
+    .option("--output-std", "the network gives a standard deviation beside each feature, for --loss nll or crps_gauss")
+    .option("--no-output-std", "it gives values alone; the default")
     .addOption(
       integerOption("--num-inter-steps <n>", "network calls per step, scaled_ar only (default: 1)", { min: 1 }),
     )

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { UsageError } from "../core/errors.js";
 import { type Progress, silentProgress } from "../core/progress.js";
 import { formatDuration, formatTime, parseDuration, parseTime, parseTimeRange } from "../core/time.js";
-import type { DatasetInfo } from "../datasets/dataset.js";
+import type { DatasetInfo, FeatureInfo } from "../datasets/dataset.js";
 import type { Grid } from "../grid/grid.js";
 import type { ModelPackage } from "../hub/model-package.js";
 import type { Package } from "../hub/package.js";
@@ -22,6 +22,7 @@ import { hasTime, historyTimes, stateReader } from "./initial-state.js";
 import { describedPackage, openModelPackage } from "./loop-package.js";
 import { type DataSpec, withData } from "./open-data.js";
 import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
+import { outputFeatures } from "./open-model.js";
 import { type FileOutputOptions, fileOutputs } from "./outputs/file-output.js";
 import type { ForecastOutput, OutputVariable } from "./outputs/output.js";
 import { chooseVariables } from "./outputs/select-output.js";
@@ -64,6 +65,8 @@ export interface ForecastOptions extends RunOptions, FileOutputOptions {
   readonly batchSize?: number | undefined;
   /** Makes the members differ. Default: nothing does. */
   readonly perturbation?: Perturbation | undefined;
+  /** The standard deviations that the model gives too, as `<name>_std`: how far each step may be off from where it began. Default: no. */
+  readonly outputStd?: boolean | undefined;
   /** Diagnostics to append, as `openDiagnostic` understands them: `wind_speed:850`, or a package. */
   readonly diagnostics?: readonly string[] | undefined;
   /** This process makes part `shard` (from 0) of `nShards`; all of them fill the same outputs, which implies `resume`. Default: all. */
@@ -124,6 +127,7 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
         ...(options.precision === undefined ? {} : { precision: options.precision }),
         forcingSource: source,
         borderSource,
+        outputStd: options.outputStd,
       }));
     using loop = diagnostics.length === 0 ? model : withDiagnostics(model, diagnostics, { units: unitsOf(info) });
     loop.requireData?.(initialTimes, steps);
@@ -133,7 +137,10 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
       reader,
       initialTimes,
       steps,
-      variables: [...outputVariables(info), ...diagnostics.flatMap((diagnostic) => diagnostic.outChannels)],
+      variables: [
+        ...outputVariables(outputFeatures(info, model.outChannelNames)),
+        ...diagnostics.flatMap((diagnostic) => diagnostic.outChannels),
+      ],
       outputs,
       members: options.members,
       batchSize: options.batchSize,
@@ -216,8 +223,8 @@ function openOutputs({ output, cwd, ...options }: ForecastOptions): ForecastOutp
 }
 
 /** Features with their CF standard names. */
-export function outputVariables(info: DatasetInfo): OutputVariable[] {
-  return info.features.map(({ name, units, longName }) => ({
+export function outputVariables(features: readonly FeatureInfo[]): OutputVariable[] {
+  return features.map(({ name, units, longName }) => ({
     name,
     units,
     longName,

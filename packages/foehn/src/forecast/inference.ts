@@ -15,6 +15,7 @@ import type { Network } from "../models/network.js";
 import { type PreparedForward, prepareForInference } from "../models/prepare-inference.js";
 import type { Source } from "../sources/source.js";
 import { inLayoutOf, inNetworkLayout, onGridAgain } from "../training/network-layout.js";
+import { namesWithStd } from "../training/output-std.js";
 import { type Precision, type PrecisionName, resolvePrecision, withPrecision } from "../training/precision.js";
 import { prepareRollout, type RolloutContext } from "../training/rollout.js";
 import { advance, type KnownBorder } from "../training/step.js";
@@ -57,6 +58,8 @@ export interface InferenceParts {
   readonly numInterSteps: number;
   /** True when the network is told which values exist: then initial fields and forcings may have gaps. Default false. */
   readonly maskAsInput?: boolean | undefined;
+  /** True when the network gives a standard deviation beside each feature. Default false. */
+  readonly outputStd?: boolean | undefined;
 }
 
 /** Options of `Inference`. */
@@ -71,6 +74,8 @@ export interface InferenceOptions {
   readonly borderSource?: Source | undefined;
   /** A tendency added to the newest state before each step. */
   readonly source?: SourceTerm | undefined;
+  /** Gives the network's standard deviations as channels `<name>_std` after the others, NaN at the initial time. Default false. */
+  readonly outputStd?: boolean | undefined;
   /** Told how the network's forward was prepared. Default: nobody. */
   readonly logger?: Logger | undefined;
 }
@@ -91,7 +96,7 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
   readonly #parts: InferenceParts;
   readonly #context: RolloutContext;
   readonly #prepared: PreparedForward;
-  /** (F) each, on the device: all features, prognostic ones first. */
+  /** By output channel, on the device: all features, prognostic ones first; their standard deviations, where asked for, have mean 0. */
   readonly #mean: Tensor;
   readonly #std: Tensor;
   readonly #forcings: ForcingFields;
@@ -100,10 +105,10 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
 
   /**
    * @throws DataError when a source for the forcings is needed and missing, or a source does not fit; ConfigError for border data
-   * that the model has no use for
+   * that the model has no use for, or standard deviations that it does not give
    */
   constructor(parts: InferenceParts, options: InferenceOptions = {}) {
-    const { info, network, strategy, strategySettings, numInterSteps, maskAsInput = false } = parts;
+    const { info, network, strategy, strategySettings, numInterSteps, maskAsInput = false, outputStd = false } = parts;
     this.#parts = parts;
     this.device = options.device ?? "cpu";
     this.precision = resolvePrecision(options.precision ?? "auto", this.device);
@@ -111,25 +116,26 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
     this.timeStep = info.stepSeconds;
     this.historyTimeStep = info.stepSeconds;
     this.acceptsMissing = maskAsInput;
-    const settings = { strategy, strategySettings, numInterSteps, device: this.device, hasMask: maskAsInput };
+    const { device } = this;
+    const settings = { strategy, strategySettings, numInterSteps, device, hasMask: maskAsInput, outputStd };
     this.#context = prepareRollout(network, info, settings);
     this.#forcings = new ForcingFields(info, options.forcingSource, { allowMissing: maskAsInput });
     const { usesStates } = this.#context.model.strategy;
     this.inChannelNames = usesStates ? prognosticFeatures(info).map((feature) => feature.name) : [];
-    this.outChannelNames = info.features.map((feature) => feature.name);
+    const names = info.features.map((feature) => feature.name);
+    if (options.outputStd && !outputStd) throw givesNoStd(info.name);
+    this.outChannelNames = options.outputStd ? namesWithStd(names) : names;
     this.nHistoryLevels = usesStates ? parts.numInputSteps : 1;
     this.#border = this.#openBorder(options.borderSource);
     this.#source = this.#checkedSource(options.source);
     this.notes = this.#describe();
-    const stats = (key: "mean" | "std") =>
-      torch.tensor(
-        this.outChannelNames.map((name) => info.stats[name]?.[key] ?? Number(key === "std")),
-        { device: this.device },
-      );
-    this.#mean = torch.keep(stats("mean"));
-    this.#std = torch.keep(stats("std"));
+    const stats = (key: "mean" | "std") => names.map((name) => info.stats[name]?.[key] ?? Number(key === "std"));
+    const [mean, std] = [stats("mean"), stats("std")];
+    const ofStd = options.outputStd ? { mean: mean.map(() => 0), std } : { mean: [], std: [] };
+    this.#mean = torch.keep(torch.tensor([...mean, ...ofStd.mean], { device }));
+    this.#std = torch.keep(torch.tensor([...std, ...ofStd.std], { device }));
     network.eval();
-    const { precision, device } = this;
+    const { precision } = this;
     this.#prepared = prepareForInference(network, { precision, device, logger: options.logger });
   }
 
@@ -137,8 +143,8 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
   static async fromPackage(pkg: ModelPackage, options: InferenceOptions = {}): Promise<Inference> {
     const info = await pkg.info();
     const network = await pkg.network({ device: options.device ?? "cpu" });
-    const { strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput } = pkg;
-    const parts = { network, info, strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput };
+    const { strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput, outputStd } = pkg;
+    const parts = { network, info, strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput, outputStd };
     return new Inference(parts, options);
   }
 
@@ -326,7 +332,7 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
   /** (B, F, H, W): the newest fields as they came; NaN for what a model does not start from. */
   #initialCondition(x: Tensor): Tensor {
     const [ny, nx] = this.grid.shape;
-    const unknown = this.#parts.info.features.length - this.inChannelNames.length;
+    const unknown = this.#mean.size(0) - this.inChannelNames.length;
     return torch.inferenceMode(() =>
       torch.scope(() => {
         const newest = x.to(this.device).select(1, this.nHistoryLevels - 1);
@@ -353,7 +359,7 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
             border,
           }),
         );
-        return [state, this.#physical(prediction)] as const;
+        return [state, this.#physical(prediction.narrow(-1, 0, this.#mean.size(0)))] as const;
       }),
     );
   }
@@ -451,6 +457,13 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
       { hint: "the model is unstable from this initial state; --precision fp32 tells whether rounding plays a part" },
     );
   }
+}
+
+/** For standard deviations that are asked for where there are none. */
+export function givesNoStd(model: string): ConfigError {
+  return new ConfigError(`the model ${model} gives no standard deviations`, {
+    hint: "train one that does: foehn train --output-std --loss nll; without it leave --output-std out of the forecast",
+  });
 }
 
 /** A state of these parts, which it frees. */

@@ -77,6 +77,7 @@ async function loopPackage({ model: described, package: source }: ModelPlan, loo
     numInputSteps: loop.nHistoryLevels,
     numInterSteps: 1,
     maskAsInput: false,
+    outputStd: false,
     file: (path) => source.resolve(path),
     verify: none("table of files"),
     info: async () => info,

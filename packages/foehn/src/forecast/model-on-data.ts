@@ -58,7 +58,7 @@ export async function withModel<T>(
       name: pkg.name,
       loop,
       reader,
-      variables: outputVariables(info),
+      variables: outputVariables(info.features),
       channelStds: channelStds(loop.inChannelNames, info, pkg.manifest.normalisation !== undefined),
       provenance: forecastProvenance(pkg, source, loop, options),
       notes: loop.notes,

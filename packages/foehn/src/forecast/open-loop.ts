@@ -7,7 +7,7 @@ import type { ModelPackage } from "../hub/model-package.js";
 import { networks } from "../models/registry.js";
 import { Persistence } from "../models/zoo/persistence.js";
 import { createStrategy } from "../training/strategies/registry.js";
-import { Inference, type InferenceOptions } from "./inference.js";
+import { givesNoStd, Inference, type InferenceOptions } from "./inference.js";
 import { PersistenceLoop } from "./persistence-loop.js";
 import type { TimeLoop } from "./time-loop.js";
 
@@ -44,19 +44,21 @@ export async function openLoop(pkg: ModelPackage, options: InferenceOptions = {}
       hint: "append it to the forecast of another model: --diagnostic <package>",
     });
   }
+  if (options.outputStd && !pkg.outputStd) throw givesNoStd(pkg.name);
   if (bringsLoop(pkg)) return pkg.openLoop(options);
   if (!isPersistence(pkg)) return Inference.fromPackage(pkg, options);
   return new PersistenceLoop(await pkg.info());
 }
 
 // With scaled_ar a network that answers zeros adds the mean change of each step: that is not persistence.
-function isPersistence({ manifest, strategy }: ModelPackage): boolean {
+function isPersistence({ manifest, strategy, outputStd }: ModelPackage): boolean {
   const { architecture, entrypoint } = manifest;
   return (
     !entrypoint?.name &&
     architecture !== "" &&
     networks.has(architecture) &&
     networks.get(architecture) === Persistence &&
-    strategy === "diff_ar"
+    strategy === "diff_ar" &&
+    !outputStd
   );
 }

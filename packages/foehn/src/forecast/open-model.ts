@@ -1,9 +1,10 @@
 // A model that is ready to run, with what verbs need to know of it: its channels with units, a name for records, and the package that Foehn made
 // of it, if it is one of those. Not here: opening (get-model.ts).
 
-import type { FeatureInfo } from "../datasets/dataset.js";
+import type { DatasetInfo, FeatureInfo } from "../datasets/dataset.js";
 import { describeChannel } from "../hub/contents.js";
 import type { ModelPackage } from "../hub/model-package.js";
+import { stdFeatures } from "../training/output-std.js";
 import { initialFeatures, type OpenLoop } from "./open-loop.js";
 import type { TimeLoop } from "./time-loop.js";
 import { descriptionOf } from "./time-stepper.js";
@@ -30,6 +31,14 @@ export interface OpenModel<R = unknown> extends OpenLoop<R>, ModelDetails {
   initialFeatures(): Promise<readonly FeatureInfo[]>;
 }
 
+/** The features that a loop of a trained package gives: the package's, and their standard deviations where it gives those too. */
+export function outputFeatures(
+  { features }: Pick<DatasetInfo, "features">,
+  outChannelNames: readonly string[],
+): readonly FeatureInfo[] {
+  return outChannelNames.length > features.length ? [...features, ...stdFeatures(features)] : features;
+}
+
 /** A loop with its details. */
 export function openModel<R>(
   loop: OpenLoop<R> | TimeLoop<R>,
@@ -47,7 +56,10 @@ export function openModel<R>(
     notes: [...new Set([...notes, ...(loop.notes ?? [])])],
     stepper: loop.stepper,
     run: (time, x, restart) => loop.run(time, x, restart),
-    features: trained === undefined ? byName(loop.outChannelNames) : async () => (await trained.info()).features,
+    features:
+      trained === undefined
+        ? byName(loop.outChannelNames)
+        : async () => outputFeatures(await trained.info(), loop.outChannelNames),
     initialFeatures:
       trained === undefined ? byName(loop.inChannelNames) : async () => initialFeatures(trained, await trained.info()),
     [Symbol.dispose]: () => (loop as Partial<Disposable>)[Symbol.dispose]?.(),

@@ -67,6 +67,7 @@ export function manifestOf(contents: PackageContents): Omit<Manifest, "files"> {
     strategy_settings: { ...(contents.strategySettings ?? {}) },
     num_inter_steps: contents.numInterSteps,
     mask_as_input: contents.maskAsInput ?? false,
+    output_std: contents.outputStd ?? false,
     ...(info.periods ? { periods: mapPeriods(info.periods, formatTime) } : {}),
     ...(contents.weights.size > 0 ? { weights: packageFiles.weights } : {}),
     ...(Object.keys(contents.climatology).length > 0 ? { climatology: { file: packageFiles.climatology } } : {}),

@@ -11,6 +11,7 @@ import { modelFeatures } from "../datasets/features.js";
 import { moveToFinalName, refuseExisting } from "../io/final-name.js";
 import type { Network, NetworkClass } from "../models/network.js";
 import { networks } from "../models/registry.js";
+import { namesWithStd } from "../training/output-std.js";
 import { foehnVersion } from "../training/provenance.js";
 import { createStrategy } from "../training/strategies/registry.js";
 import type { ModelPackage } from "./model-package.js";
@@ -188,7 +189,8 @@ async function describe(pkg: ModelPackage) {
     mask: pkg.maskAsInput ? ["mask"] : [],
   };
   const inputFeatures = strategy.inputParts.flatMap((part) => parts[part]);
-  const outputFeatures = [...features.prognostic, ...features.diagnostic];
+  const values = [...features.prognostic, ...features.diagnostic];
+  const outputFeatures = pkg.outputStd ? namesWithStd(values) : values;
   const json = JSON.stringify;
   const metadata: Record<string, string> = {
     foehn_version: foehnVersion(),
@@ -203,6 +205,7 @@ async function describe(pkg: ModelPackage) {
     strategy: pkg.strategy,
     strategy_settings: json(pkg.strategySettings),
     num_inter_steps: String(pkg.numInterSteps),
+    ...(pkg.outputStd ? { output_std: "softplus" } : {}),
     time_step: manifest.time_step === undefined ? "" : String(manifest.time_step),
     grid: json(manifest.grid),
     ...(manifest.license === undefined ? {} : { license: manifest.license }),

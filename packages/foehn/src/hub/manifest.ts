@@ -134,6 +134,10 @@ export const manifestSchema = z
       .describe("the network does not step through time: its outputs follow from the inputs at the same time"),
     num_inter_steps: z.int().positive().default(1),
     mask_as_input: z.boolean().default(false).describe("the network is told which values exist, as its last feature"),
+    output_std: z
+      .boolean()
+      .default(false)
+      .describe("the network gives a standard deviation beside each channel, before softplus: twice the channels"),
     periods: z
       .strictObject({ train: period, valid: period, test: period })
       .optional()

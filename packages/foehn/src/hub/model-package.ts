@@ -36,6 +36,8 @@ export interface ModelPackage {
   readonly numInterSteps: number;
   /** True when the network is told which values exist. */
   readonly maskAsInput: boolean;
+  /** True when the network gives a standard deviation beside each feature. */
+  readonly outputStd: boolean;
   /** The checked path of a file of the package. @throws ModelError when it is missing, altered, or not listed */
   file(path: string): Promise<string>;
   /** Checks every file now. @throws ModelError naming the first that is wrong */
@@ -97,6 +99,7 @@ export async function openPackage(text: string | Package, options: OpenPackageOp
     numInputSteps: manifest.n_history + 1,
     numInterSteps: manifest.num_inter_steps,
     maskAsInput: manifest.mask_as_input,
+    outputStd: manifest.output_std,
     file,
     async verify() {
       for (const listed of Object.keys(files)) await file(listed);
@@ -118,7 +121,8 @@ export async function openPackage(text: string | Package, options: OpenPackageOp
           });
       const { architecture } = manifest;
       const settings = await withPackedMesh(manifest.settings, file);
-      const network = createNetwork(architecture, inputs, numOutputFeatures(features), settings, described.grid.shape);
+      const outputs = numOutputFeatures(features, manifest.output_std);
+      const network = createNetwork(architecture, inputs, outputs, settings, described.grid.shape);
       await loadWeights(network, manifest, path, file);
       network.eval();
       network.to({ device });

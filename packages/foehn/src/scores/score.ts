@@ -121,7 +121,7 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
     });
     loop.requireData?.(initialTimes, steps);
     for (const note of loop.notes) progress.note(note);
-    const variables = outputVariables(info);
+    const variables = outputVariables(info.features);
     const leadHours = Array.from({ length: steps }, (_, i) => ((i + 1) * info.stepSeconds) / 3600);
     const provenance = {
       ...forecastProvenance(pkg, source, loop, { ...options, history: options.history ?? "foehn score" }),

@@ -47,6 +47,7 @@ export async function inferenceModel(
     numInputSteps: trained.num_input_steps,
     numInterSteps: trained.num_inter_steps,
     maskAsInput: usesMask(trained, info),
+    outputStd: trained.output_std,
     info,
     climatology,
     provenance: {

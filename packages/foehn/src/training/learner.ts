@@ -70,12 +70,13 @@ export class Learner {
       strategy: options.strategy,
       strategySettings: options.strategy_settings,
       hasMask: usesMask(options, info),
+      outputStd: options.output_std,
       numInterSteps: options.num_inter_steps,
       device,
     });
     const corrupt = options.mask_ratio > 0 ? inputMasking(info.grid.shape, options.mask_ratio) : undefined;
     this.#training = { ...this.context, model: { ...this.context.model, corrupt } };
-    this.loss = createLoss(options.loss, lossContext(info, this.context.statics.interiorMask.tensor));
+    this.loss = createLoss(options.loss, lossContext(info, this.context.statics.interiorMask.tensor, options));
     this.optimizer = createOptimizer(network, options);
     this.schedule = this.optimizer === null ? null : createSchedule(this.optimizer, options, input.totalSteps);
     const { ema_decay: decay, ema_warmup: warmup } = options;

@@ -21,6 +21,8 @@ export interface PackageContents {
   readonly numInterSteps: number;
   /** True when the network is told which values exist. Default false. */
   readonly maskAsInput?: boolean | undefined;
+  /** True when the network gives a standard deviation beside each feature. Default false. */
+  readonly outputStd?: boolean | undefined;
   readonly info: DatasetInfo;
   /** By feature: time-mean field of the training period, physical units, (H, W). */
   readonly climatology: Record<string, Float32Array>;

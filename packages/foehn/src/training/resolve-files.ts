@@ -6,7 +6,7 @@ import { z } from "zod";
 import { loadConfig } from "../core/config.js";
 import { ConfigError } from "../core/errors.js";
 import { networks } from "../models/registry.js";
-import { type LossSpec, lossParts, lossSpecSchema } from "./losses/registry.js";
+import { type LossSpec, lossParts, lossSpecSchema, requireStdLoss } from "./losses/registry.js";
 import type { TrainOptions } from "./options.js";
 
 /** Reads and checks the files. @throws ConfigError with the place of what is wrong */
@@ -51,6 +51,7 @@ function resolveLoss(options: TrainOptions): TrainOptions {
     loss = { ...(typeof loss === "string" ? { name: loss } : loss), ...settings };
   }
   lossParts(loss, file ?? "loss");
+  if (options.output_std) requireStdLoss(loss);
   return { ...options, loss, loss_settings: {} };
 }
 

@@ -10,6 +10,7 @@ import { modelFeatures, prognosticFeatures } from "../datasets/features.js";
 import type { Network, StaticTensors } from "../models/network.js";
 import { NamedTensor } from "../tensor/named-tensor.js";
 import { inLayoutOf, onGridAgain, tensorsOf } from "./network-layout.js";
+import { namesWithStd } from "./output-std.js";
 import { type Advanced, advance, type KnownBorder, numInputFeatures, type StepModel } from "./step.js";
 import { createStrategy } from "./strategies/registry.js";
 import type { StrategySettings } from "./strategies/strategy.js";
@@ -37,11 +38,13 @@ export interface RolloutOptions {
   readonly device: string;
   /** Whether the network is told which values exist. Default false. */
   readonly hasMask?: boolean | undefined;
+  /** Whether the network gives a standard deviation beside each feature. Default false. */
+  readonly outputStd?: boolean | undefined;
 }
 
 /** Puts statics and difference statistics on the device. @throws ConfigError when the strategy cannot work with the features */
 export function prepareRollout(network: Network, info: DatasetInfo, options: RolloutOptions): RolloutContext {
-  const { device, numInterSteps, hasMask = false } = options;
+  const { device, numInterSteps, hasMask = false, outputStd = false } = options;
   const strategy = createStrategy(options.strategy, options.strategySettings);
   const features = modelFeatures(info);
   strategy.checkFeatures(features);
@@ -65,6 +68,7 @@ export function prepareRollout(network: Network, info: DatasetInfo, options: Rol
       differences,
       numInterSteps,
       hasMask,
+      outputStd,
     },
     numInterSteps,
     statics,
@@ -99,7 +103,10 @@ export interface Unroll {
   step(i: number, states: readonly Tensor[]): Advanced;
   /** The states before the next step. */
   shift(states: readonly Tensor[], next: Tensor): readonly Tensor[];
-  /** Predictions of the steps from `first` on as (B, T, H, W, F) with the dimensions and features of `batch.outputs`. */
+  /**
+   * Predictions of the steps from `first` on as (B, T, H, W, F) with the dimensions and features of `batch.outputs`; with `outputStd`
+   * their standard deviations follow as F more features.
+   */
   onGrid(predictions: readonly Tensor[]): NamedTensor;
 }
 
@@ -152,9 +159,9 @@ export function startUnroll(context: RolloutContext, batch: ItemBatch): Unroll {
       const { shape, names, featureNames } = batch.outputs;
       const stacked = torch.stack([...predictions], { dim: 1 });
       return new NamedTensor(
-        onGridAgain(stacked, [shape[0]!, predictions.length, ...shape.slice(2)]),
+        onGridAgain(stacked, [shape[0]!, predictions.length, ...shape.slice(2, -1), stacked.size(-1)]),
         names,
-        featureNames,
+        model.outputStd ? namesWithStd(featureNames) : featureNames,
       );
     },
   };
@@ -163,7 +170,7 @@ export function startUnroll(context: RolloutContext, batch: ItemBatch): Unroll {
 /**
  * Predicts the steps of a batch.
  * @param numSteps the first steps only; default all
- * @returns normalised states with the dimensions and features of `batch.outputs`, (B, T, H, W, F)
+ * @returns normalised states with the dimensions and features of `batch.outputs`, (B, T, H, W, F); with `outputStd` 2F features
  * @throws ModelError when the batch has other features than the network was made for
  */
 export function rollout(context: RolloutContext, batch: ItemBatch, numSteps?: number): NamedTensor {

@@ -6,6 +6,7 @@ import * as torch from "@foehn/torch";
 import { ModelError } from "../core/errors.js";
 import type { ModelFeatures } from "../datasets/features.js";
 import type { Network } from "../models/network.js";
+import { positiveStd } from "./output-std.js";
 import type { DifferenceStats, InputPart, Strategy } from "./strategies/strategy.js";
 
 /** States that are known on the frame of the domain: the truth in training, a larger model's forecast in operation. */
@@ -30,6 +31,8 @@ export interface StepModel {
   readonly numInterSteps?: number;
   /** True when the network is told which values exist: one more feature, `mask`. */
   readonly hasMask?: boolean;
+  /** True when the network gives a standard deviation beside each feature (output-std.ts). */
+  readonly outputStd?: boolean;
   /** Changes the network's input, (B, H, W, F), before each call: hides parts of it in training. */
   readonly corrupt?: ((x: Tensor) => Tensor) | undefined;
 }
@@ -55,7 +58,10 @@ export interface StepInput {
 export interface Advanced {
   /** The prognostic state one dataset step later, (B, H, W, Fp), float32. The caller shifts its own history. */
   readonly state: Tensor;
-  /** State, then diagnostic features: (B, H, W, F). The same tensor as `state` when there are none. */
+  /**
+   * State, then diagnostic features: (B, H, W, F). The same tensor as `state` when there are none. With `outputStd` the standard
+   * deviations of all of these follow, (B, H, W, 2F): of the last network call, which is the one that knows where the step ends.
+   */
   readonly prediction: Tensor;
 }
 
@@ -64,9 +70,8 @@ export function advance(model: StepModel, input: StepInput): Advanced {
   const { network, strategy, features, differences, numInterSteps = 1 } = model;
   const { border } = input;
   const numPrognostic = features.prognostic.length;
-  const numDiagnostic = features.diagnostic.length;
   let states = input.previousStates;
-  let diagnostic: Tensor | undefined;
+  const rest: Tensor[] = [];
   for (let call = 1; call <= numInterSteps; call++) {
     const within = strategy.interpolatesInterSteps ? call / numInterSteps : 1;
     const forcing = between(input.startForcing, input.forcing, within);
@@ -82,19 +87,15 @@ export function advance(model: StepModel, input: StepInput): Advanced {
     );
     // Under autocast the output is bfloat16; the state stays float32, so small increments are not lost in it.
     const output = network.forward(model.corrupt ? model.corrupt(x) : x).to("float32");
-    if (output.size(-1) !== numPrognostic + numDiagnostic) {
-      throw new ModelError(
-        `the network gives ${output.size(-1)} features, the model has ${numPrognostic} prognostic and ${numDiagnostic} diagnostic`,
-      );
-    }
+    requireFeatures(output.size(-1), model);
     let next = strategy.update({
       lastState: states[states.length - 1],
-      output: numDiagnostic === 0 ? output : output.narrow(-1, 0, numPrognostic),
+      output: output.size(-1) === numPrognostic ? output : output.narrow(-1, 0, numPrognostic),
       forcing,
       differences,
       features,
     });
-    if (numDiagnostic > 0) diagnostic = output.narrow(-1, numPrognostic, numDiagnostic);
+    if (call === numInterSteps) rest.push(...besidesState(output, model));
     if (strategy.forcesBorder && border !== undefined) {
       // The border of the state now is the known one at the start of the step.
       const known = between(input.previousStates.at(-1), border.state, within);
@@ -103,7 +104,33 @@ export function advance(model: StepModel, input: StepInput): Advanced {
     states = [...states.slice(1), next];
   }
   const state = states[states.length - 1]!;
-  return { state, prediction: diagnostic === undefined ? state : torch.cat([state, diagnostic], { dim: -1 }) };
+  return { state, prediction: rest.length === 0 ? state : torch.cat([state, ...rest], { dim: -1 }) };
+}
+
+/** @throws ModelError when an output has not the features of the model */
+function requireFeatures(given: number, { features, outputStd = false }: StepModel): void {
+  const wanted = numOutputFeatures(features, outputStd);
+  if (given === wanted) return;
+  const { prognostic, diagnostic } = features;
+  const has = `${prognostic.length} prognostic and ${diagnostic.length} diagnostic`;
+  const std = outputStd ? ", and the standard deviation of each" : "";
+  throw new ModelError(`the network gives ${given} features, the model has ${has}${std}`, {
+    hint:
+      given === 2 * wanted
+        ? "a network that gives a standard deviation beside each feature needs output_std (--output-std)"
+        : `its output must have numOutputFeatures features, which is ${wanted} here`,
+  });
+}
+
+/** What an output has after the prognostic features: diagnostic ones, and standard deviations in units of the state. */
+function besidesState(output: Tensor, { features, strategy, differences, outputStd = false }: StepModel): Tensor[] {
+  const [prognostic, diagnostic] = [features.prognostic.length, features.diagnostic.length];
+  const parts = diagnostic === 0 ? [] : [output.narrow(-1, prognostic, diagnostic)];
+  if (!outputStd) return parts;
+  const std = positiveStd(output.narrow(-1, prognostic + diagnostic, prognostic + diagnostic));
+  parts.push(strategy.scaleStd(std.narrow(-1, 0, prognostic), differences));
+  if (diagnostic > 0) parts.push(std.narrow(-1, prognostic, diagnostic));
+  return parts;
 }
 
 /** A part of the way from one end of a step to the other. */
@@ -131,9 +158,9 @@ export function numInputFeatures({ strategy, features, numInputSteps, hasMask = 
   return strategy.inputParts.reduce((sum, part) => sum + counts[part], 0);
 }
 
-/** Number of features of the network's output. */
-export function numOutputFeatures({ prognostic, diagnostic }: ModelFeatures): number {
-  return prognostic.length + diagnostic.length;
+/** Number of features of the network's output: twice those of the model with `outputStd`. */
+export function numOutputFeatures({ prognostic, diagnostic }: ModelFeatures, outputStd = false): number {
+  return (prognostic.length + diagnostic.length) * (outputStd ? 2 : 1);
 }
 
 /** (B, H, W, 1) of ones. */

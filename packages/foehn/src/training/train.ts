@@ -161,13 +161,13 @@ export function createNetworkFor(options: TrainOptions, info: DatasetInfo): Netw
   }
   const inputs = numInputFeatures({ strategy, features, numInputSteps: options.num_input_steps, hasMask });
   const { model, model_settings: settings } = options;
-  return createNetwork(model, inputs, numOutputFeatures(features), settings, info.grid.shape);
+  return createNetwork(model, inputs, numOutputFeatures(features, options.output_std), settings, info.grid.shape);
 }
 
 /** A loss that does not fit the data is refused before anything is written. */
 function checkLoss(options: TrainOptions, info: DatasetInfo): void {
   torch.scope(() =>
-    createLoss(options.loss, lossContext(info, staticTensors(info, "cpu").interiorMask.tensor)).dispose(),
+    createLoss(options.loss, lossContext(info, staticTensors(info, "cpu").interiorMask.tensor, options)).dispose(),
   );
 }
 

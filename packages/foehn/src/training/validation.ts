@@ -12,6 +12,7 @@ import { ErrorSums } from "./error-sums.js";
 import { ensembleMean, type Loss } from "./losses/loss.js";
 import type { ObserverPhase, PassInfo } from "./observer.js";
 import { ObserverPass, type ObserverPassOptions, type PassResults } from "./observer-pass.js";
+import { valuesOf } from "./output-std.js";
 import { type Precision, withPrecision } from "./precision.js";
 import type { RolloutContext } from "./rollout.js";
 
@@ -136,8 +137,9 @@ function scoreBatch(
   const ensemble = input.ensemble ?? { size: 1, noise: 0 };
   const members = withPrecision(input.precision, input.device, () => predictMembers(context, batch, ensemble));
   const target = batch.outputs;
+  const values = valuesOf(members, target.featureNames.length);
   const prediction =
-    ensemble.size === 1 ? members : new NamedTensor(ensembleMean(members), target.names, target.featureNames);
+    ensemble.size === 1 ? values : new NamedTensor(ensembleMean(values), target.names, target.featureNames);
   const mask = batch.mask?.tensor;
   errors.model.add(prediction.tensor, target.tensor, mask);
   if (errors.persistence !== undefined) addPersistence(errors.persistence, batch);

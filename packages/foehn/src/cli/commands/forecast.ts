@@ -59,6 +59,7 @@ interface Flags {
   readonly nShards?: number;
   readonly borderData?: readonly string[];
   readonly regrid?: { readonly method: string };
+  readonly outputStd?: boolean;
   readonly diagnostic?: readonly string[];
   readonly dummy?: boolean;
   readonly explain?: boolean;
@@ -86,6 +87,7 @@ export const define: DefineVerb = (command, run) => {
         "append wind_speed:<levels>, relative_humidity:<levels>, surface_pressure:<levels>, … or what a package gives; may be repeated",
       ),
     )
+    .option("--output-std", "the model's standard deviation of each variable too, as <name>_std; see foehn train")
     .addOption(borderDataOption())
     .addOption(regridOption())
     .addOption(
@@ -222,6 +224,7 @@ async function optionsOf(flags: Flags): Promise<Omit<ForecastOptions, "package">
     precision: flags.precision,
     trust: flags.trust,
     regrid: flags.regrid,
+    outputStd: flags.outputStd,
     diagnostics: flags.diagnostic,
     dummy: flags.dummy === true,
   };

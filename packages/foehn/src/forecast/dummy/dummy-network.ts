@@ -9,7 +9,7 @@ import { modelFeatures } from "../../datasets/features.js";
 import { computeForcings } from "../../datasets/forcings.js";
 import { Network } from "../../models/network.js";
 import { dummyCode } from "../../sources/dummy-source.js";
-import { numInputFeatures } from "../../training/step.js";
+import { numInputFeatures, numOutputFeatures } from "../../training/step.js";
 import { createStrategy } from "../../training/strategies/registry.js";
 import type { Strategy } from "../../training/strategies/strategy.js";
 import type { InferenceParts } from "../inference.js";
@@ -31,7 +31,7 @@ export class DummyNetwork extends Network {
     const features = modelFeatures(info);
     const made = createStrategy(strategy, strategySettings);
     const inputs = numInputFeatures({ strategy: made, features, numInputSteps, hasMask: maskAsInput });
-    super(inputs, info.features.length, {}, info.grid.shape);
+    super(inputs, numOutputFeatures(features, parts.outputStd), {}, info.grid.shape);
     this.#parts = parts;
     this.#strategy = made;
   }
@@ -160,8 +160,9 @@ export class DummyNetwork extends Network {
       const zero = updated(torch.zeros(shape));
       const slope = updated(torch.ones(shape)).sub(zero);
       const state = target(features.prognostic).sub(zero).div(slope);
-      if (features.diagnostic.length === 0) return state;
-      return torch.cat([state, target(features.diagnostic)], { dim: -1 });
+      const values = torch.cat([state, target(features.diagnostic)], { dim: -1 });
+      // What becomes the standard deviations is in no slot.
+      return this.#parts.outputStd ? torch.cat([values, torch.zerosLike(values)], { dim: -1 }) : values;
     });
   }
 }

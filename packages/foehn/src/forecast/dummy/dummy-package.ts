@@ -33,7 +33,7 @@ export function dummyData(
 
 /** The loop: with every network call checked where the network is one of Foehn's, else without a network. */
 export function openDummy(pkg: ModelPackage, info: DatasetInfo, source: Source): DummyLoop {
-  const { manifest, strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput } = pkg;
+  const { manifest, strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput, outputStd } = pkg;
   const hasCode = Boolean(manifest.entrypoint?.name || manifest.architecture_entrypoint);
   if (hasCode || !networks.has(manifest.architecture)) {
     return dummyLoop(info, {
@@ -44,7 +44,7 @@ export function openDummy(pkg: ModelPackage, info: DatasetInfo, source: Source):
   }
   const hasBorder = info.borderSize > 0 && createStrategy(strategy, strategySettings).forcesBorder;
   return dummyInference(
-    { info, strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput },
+    { info, strategy, strategySettings, numInputSteps, numInterSteps, maskAsInput, outputStd },
     { forcingSource: source, borderSource: hasBorder ? source : undefined },
   );
 }

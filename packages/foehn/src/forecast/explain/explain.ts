@@ -12,9 +12,11 @@ import { refuseExisting } from "../../io/final-name.js";
 import type { RegridSpec } from "../../sources/regrid-source.js";
 import { isOperational, isRemoteGrib } from "../../sources/schemes.js";
 import type { Source } from "../../sources/source.js";
+import { namesWithStd } from "../../training/output-std.js";
 import { isFormula, openDiagnostic } from "../diagnostics/open-diagnostic.js";
 import { requireInputs } from "../diagnostics/with-diagnostics.js";
 import { chooseInitialTimes, numberOfSteps } from "../forecast.js";
+import { givesNoStd } from "../inference.js";
 import { planModel } from "../model-plan.js";
 import { type DataSpec, withData } from "../open-data.js";
 import { type FileOutputOptions, fileOutput } from "../outputs/file-output.js";
@@ -37,6 +39,7 @@ export interface ExplainOptions
   readonly steps: number | string;
   readonly members?: number | undefined;
   readonly batchSize?: number | undefined;
+  readonly outputStd?: boolean | undefined;
   readonly diagnostics?: readonly string[] | undefined;
   readonly regrid?: RegridSpec | undefined;
   readonly overwrite?: boolean | undefined;
@@ -65,7 +68,9 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
   const steps = facts && (await problems.try(() => numberOfSteps(options.steps, facts.stepSeconds)));
 
   const run = { fields: [] as FieldsPart[], initialTimes: [] as readonly number[] };
-  const names = facts?.features.map((feature) => feature.name) ?? [];
+  const values = facts?.features.map((feature) => feature.name) ?? [];
+  const names = options.outputStd ? namesWithStd(values) : values;
+  if (options.outputStd && plan?.model?.outputStd === false) problems.add(givesNoStd(plan.model.name));
   const diagnostics = facts ? await diagnosticNames(options, facts, problems) : [];
   const look = async (source: Source): Promise<void> => {
     if (!facts || steps === undefined) return;

@@ -13,5 +13,7 @@ export interface LossDefinition<S = never> {
   readonly summary: string;
   /** Settings with their defaults. */
   readonly settings: z.ZodType<S>;
+  /** True when it compares the network's own standard deviations too, where there are any (`output_std`). Default false. */
+  readonly usesStd?: boolean;
   create(settings: S, context: LossContext): Loss;
 }

@@ -1,10 +1,10 @@
 // nll and crps_gauss: the prediction as a normal distribution at every point, with the network's own standard deviation where it
-// gives one, else the constant σ_d / √w_v of each feature. As neural-lam does it; CRPS: Gneiting et al. 2005, eq. 5.
+// gives one (output_std), else the constant σ_d / √w_v of each feature. As neural-lam does it; CRPS: Gneiting et al. 2005, eq. 5.
 
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import { z } from "zod";
-import { ModelError } from "../../core/errors.js";
+import { ConfigError } from "../../core/errors.js";
 import type { NamedTensor } from "../../tensor/named-tensor.js";
 import type { LossDefinition } from "./definition.js";
 import { featureSettings, featureWeights } from "./feature-weights.js";
@@ -45,20 +45,21 @@ const crps: Score = (z, std) => {
 export class GaussianLoss implements Loss {
   readonly #score: Score;
   readonly #std: Tensor;
+  readonly #hasStd: boolean;
   readonly #points: PointWeights;
 
+  /** @throws ConfigError for weights where the network gives the standard deviations: they would have no effect */
   constructor(score: Score, checked: GaussianSettings, context: LossContext) {
     this.#score = score;
+    this.#hasStd = context.outputStd === true;
+    if (this.#hasStd) refuseWeights(checked);
     // σ_d / √w_v is what makes the squared error of mse: ((y − μ) / std)² = w_v / σ_d² · (y − μ)².
     const std = featureWeights(context, { ...checked, scaling: "diff_std" }, 2).map((weight) => weight ** -0.5);
     this.#std = torch.keep(torch.tensor(std, { device: context.interiorMask.device }));
     this.#points = new PointWeights(context, checked);
   }
 
-  /**
-   * @param prediction F features, or 2F: means, then standard deviations (positive)
-   * @throws ModelError for any other number
-   */
+  /** @param prediction F features; 2F with `output_std`: means, then standard deviations (positive) */
   forward(prediction: NamedTensor, target: NamedTensor, mask?: Tensor): Tensor {
     const given = ensembleMean(prediction);
     const count = target.featureNames.length;
@@ -75,13 +76,21 @@ export class GaussianLoss implements Loss {
   }
 
   #split(given: Tensor, count: number): readonly [mean: Tensor, std: Tensor] {
-    const size = given.size(-1);
-    if (size === count) return [given, this.#std];
-    if (size === 2 * count) return [given.narrow(-1, 0, count), given.narrow(-1, count, count)];
-    throw new ModelError(
-      `a normal distribution of ${count} features needs ${count} or ${2 * count} values, got ${size}`,
-    );
+    if (!this.#hasStd) return [given, this.#std];
+    return [given.narrow(-1, 0, count), given.narrow(-1, count, count)];
   }
+}
+
+function refuseWeights({ feature_weights, level_weights }: GaussianSettings): void {
+  const given = [
+    ...(Object.keys(feature_weights).length > 0 ? ["feature_weights"] : []),
+    ...(level_weights === "dataset" ? [] : ["level_weights"]),
+  ];
+  if (given.length === 0) return;
+  throw new ConfigError(`${given.join(" and ")} ${given.length > 1 ? "do" : "does"} nothing with output_std`, {
+    where: "loss",
+    hint: "weights make the standard deviation of a loss where the network gives none: leave them out, or output_std",
+  });
 }
 
 /** nll and crps_gauss. */
@@ -90,12 +99,14 @@ export const gaussianLosses: readonly LossDefinition<GaussianSettings>[] = [
     name: "nll",
     summary: "negative log-likelihood of a normal distribution",
     settings,
+    usesStd: true,
     create: (checked, context) => new GaussianLoss(negativeLogLikelihood, checked, context),
   },
   {
     name: "crps_gauss",
     summary: "CRPS of a normal distribution",
     settings,
+    usesStd: true,
     create: (checked, context) => new GaussianLoss(crps, checked, context),
   },
 ];

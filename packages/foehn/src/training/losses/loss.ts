@@ -14,7 +14,8 @@ export const MEMBER = "member";
 /** A loss. */
 export interface Loss {
   /**
-   * @param prediction normalised; with a `member` dimension after the batch for an ensemble
+   * @param prediction normalised; with a `member` dimension after the batch for an ensemble. With `output_std` a loss whose definition says
+   * `usesStd` gets twice the features, values and then their standard deviations; the others get the values
    * @param target the same features, without members
    * @param mask validity of the target, its shape, 1 (or true) where it may be compared; default everywhere
    * @returns (B, T), float32
@@ -35,10 +36,16 @@ export interface LossContext {
   readonly grid: Grid;
   /** (H, W, 1): 1 inside, 0 on the border; on the device of the predictions. */
   readonly interiorMask: Tensor;
+  /** Whether the network gives a standard deviation beside each feature. Default false. */
+  readonly outputStd?: boolean;
 }
 
 /** The context of a dataset. @throws DataError naming features without statistics */
-export function lossContext(info: DatasetInfo, interiorMask: Tensor): LossContext {
+export function lossContext(
+  info: DatasetInfo,
+  interiorMask: Tensor,
+  options: { readonly output_std?: boolean } = {},
+): LossContext {
   const names = info.features.map((feature) => feature.name);
   const std = (stats: DatasetInfo["stats"], what: string) => {
     const missing = names.filter((name) => !((stats[name]?.std ?? 0) > 0));
@@ -54,6 +61,7 @@ export function lossContext(info: DatasetInfo, interiorMask: Tensor): LossContex
     std: std(info.stats, "statistics"),
     grid: info.grid,
     interiorMask,
+    outputStd: options.output_std === true,
   };
 }
 

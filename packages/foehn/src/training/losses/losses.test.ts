@@ -201,7 +201,7 @@ describe("losses, against other implementations", () => {
     ["spectral", "spectral", single],
     ["spectral_log", { name: "spectral", log: true }, single],
   ])("%s", (key, spec, predicted, valid) => {
-    const got = createLoss(spec, given).forward(predicted, truth, valid);
+    const got = createLoss(spec, { ...given, outputStd: predicted === withStd }).forward(predicted, truth, valid);
     expect(got.shape).toEqual([b, t]);
     for (const [i, value] of (golden.expected[key] as number[]).entries())
       expect(numbers(got)[i]! / value).toBeCloseTo(1, 5);

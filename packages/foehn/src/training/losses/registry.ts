@@ -7,6 +7,7 @@ import { validateSettings } from "../../core/config.js";
 import { ConfigError } from "../../core/errors.js";
 import { looseName, Registry } from "../../core/registry.js";
 import type { NamedTensor } from "../../tensor/named-tensor.js";
+import { valuesOf } from "../output-std.js";
 import { crpsLoss } from "./crps-loss.js";
 import type { LossDefinition } from "./definition.js";
 import { gaussianLosses } from "./gaussian-losses.js";
@@ -77,14 +78,35 @@ export function lossParts(spec: LossSpec, where = "loss"): LossPart[] {
   return blocks.map((given, i) => part(given, blocks.length === 1 ? where : `${where}.${i}`));
 }
 
+/** @throws ConfigError when a network would give standard deviations that no part of the loss looks at, so that none were learnt */
+export function requireStdLoss(spec: LossSpec): void {
+  const given = lossParts(spec).map(({ definition }) => definition);
+  if (given.some(({ usesStd }) => usesStd)) return;
+  const able = losses.list().flatMap(({ name, usesStd }) => (usesStd ? [name] : []));
+  throw new ConfigError(
+    `output_std needs a loss of standard deviations, got ${given.map(({ name }) => name).join(" + ")}`,
+    {
+      hint: `use --loss ${able.join(" or --loss ")}, alone or in a sum; without output_std the network gives values alone`,
+    },
+  );
+}
+
 /** Makes a loss. @throws ConfigError for a name, setting or feature that is not there */
 export function createLoss(spec: LossSpec, context: LossContext): Loss {
-  const parts = lossParts(spec).map(({ definition, weight, settings }) => ({
-    weight,
-    loss: definition.create(settings as never, context),
-  }));
+  const parts = lossParts(spec).map(({ definition, weight, settings }) => {
+    const loss = definition.create(settings as never, context);
+    return { weight, loss: context.outputStd && !definition.usesStd ? ofValues(loss) : loss };
+  });
   const [only] = parts;
   return parts.length === 1 && only!.weight === 1 ? only!.loss : new CombinedLoss(parts);
+}
+
+/** A loss that knows no standard deviations, for predictions that have them. */
+function ofValues(loss: Loss): Loss {
+  return {
+    forward: (prediction, target, mask) => loss.forward(valuesOf(prediction, target.featureNames.length), target, mask),
+    dispose: () => loss.dispose(),
+  };
 }
 
 /** Σ weight · loss. */

@@ -20,5 +20,9 @@ export const modelOptions = {
     .describe("start from these weights: run, checkpoint, .safetensors, .pt, .ckpt"),
   strategy: strategies.nameSchema().default("diff_ar").describe("how one step follows from another"),
   strategy_settings: z.record(z.string(), z.unknown()).default({}).describe("settings of the strategy"),
+  output_std: z
+    .boolean()
+    .default(false)
+    .describe("the network gives a standard deviation beside each feature, for the losses nll and crps_gauss"),
   num_inter_steps: count().default(1).describe("network calls per dataset step (scaled_ar)"),
 };

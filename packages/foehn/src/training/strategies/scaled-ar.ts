@@ -5,7 +5,7 @@
 
 import type { Tensor } from "@foehn/torch";
 import { z } from "zod";
-import { type StateUpdate, Strategy } from "./strategy.js";
+import { type DifferenceStats, type StateUpdate, Strategy } from "./strategy.js";
 
 const settings = z.strictObject({
   compat: z
@@ -24,5 +24,9 @@ export class ScaledAr extends Strategy<z.output<typeof settings>> {
 
   override update({ lastState, output, differences: { mean, std } }: StateUpdate): Tensor {
     return lastState!.add(output.mul(std)).add(mean);
+  }
+
+  override scaleStd(outputStd: Tensor, { std }: DifferenceStats): Tensor {
+    return outputStd.mul(std);
   }
 }

@@ -63,6 +63,14 @@ export abstract class Strategy<S extends StrategySettings = StrategySettings> {
   /** The next state of the whole field. */
   abstract update(input: StateUpdate): Tensor;
 
+  /**
+   * Standard deviations of the next state from those in units of the network's output, both (…, Fp); for networks with `output_std`.
+   * Default: unchanged, which is right where `update` adds the output as it is.
+   */
+  scaleStd(std: Tensor, _differences: DifferenceStats): Tensor {
+    return std;
+  }
+
   /** Before the data are opened. @throws ConfigError when the options do not go together */
   check({ numInputSteps, numInterSteps }: StrategyOptions): void {
     if (!Number.isInteger(numInputSteps) || numInputSteps < 1) {
