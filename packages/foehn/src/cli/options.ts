@@ -183,6 +183,14 @@ export function dataOption(what: string): Option {
   return pathsOption("-d, --data <path>", `${what}: a file, folder or glob, or \`synthetic\`; may be repeated`);
 }
 
+/** `--data-member` and `--data-run`: which part of the data, where they hold several. */
+export function dataChoiceOptions(): Option[] {
+  return [
+    integerOption("--data-member <n>", "ensemble member of the data, where they hold several", { min: 0 }),
+    timeOption("--data-run <time>", "initial time of the forecast to take of the data, where they hold several"),
+  ];
+}
+
 /** `--truth`: what a forecast is compared with. */
 export function truthOption(): Option {
   return pathsOption("--truth <path>", "what really happened: a file, folder or glob, or `synthetic`; may be repeated");

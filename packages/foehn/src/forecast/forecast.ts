@@ -20,7 +20,7 @@ import { dummyData, dummyStart, openDummy } from "./dummy/dummy-package.js";
 import type { GetModelOptions } from "./get-model.js";
 import { hasTime, historyTimes, stateReader } from "./initial-state.js";
 import { describedPackage, openModelPackage } from "./loop-package.js";
-import { type DataSpec, withData } from "./open-data.js";
+import { type DataChoice, type DataSpec, withData } from "./open-data.js";
 import { initialFeatures, type OpenLoop, openLoop } from "./open-loop.js";
 import { outputFeatures } from "./open-model.js";
 import { type FileOutputOptions, fileOutputs } from "./outputs/file-output.js";
@@ -31,7 +31,7 @@ import { runForecast } from "./rollout.js";
 import { shardOf } from "./work-plan.js";
 
 /** What every use of a package on data takes: a forecast, a score. */
-export interface RunOptions {
+export interface RunOptions extends DataChoice {
   /** An open package, or what `getModel` understands. */
   readonly package: ModelPackage | Package | string;
   /** The user vouches for code that the package brings. Default: it runs only when it lies on this machine. */
@@ -105,7 +105,7 @@ export interface ForecastResult {
  */
 export async function forecast(options: ForecastOptions): Promise<ForecastResult> {
   const began = performance.now();
-  const { cwd, progress = silentProgress } = options;
+  const { progress = silentProgress } = options;
   // Before anything is loaded: a wrong name should not cost a minute.
   const outputs = openOutputs(options);
   // A dummy forecast looks at what a package says of its model, and reads no weights.
@@ -170,7 +170,7 @@ export async function forecast(options: ForecastOptions): Promise<ForecastResult
     const starts = dates === undefined ? [typeof start === "number" ? start : parseTime(start)] : initialTimesOf(dates);
     return forecastWith(dummyData(pkg, info, starts, numberOfSteps(options.steps, info.stepSeconds)), starts);
   }
-  return withData(options.source, cwd, (source) => forecastWith(source), regrid);
+  return withData(options.source, { ...options, regrid }, (source) => forecastWith(source));
 }
 
 /** Options of a run as `getModel` takes them. */

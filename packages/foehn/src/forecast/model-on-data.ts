@@ -41,7 +41,7 @@ export async function withModel<T>(
   options: ModelOptions,
   fn: (model: ModelOnData, source: Source) => Promise<T>,
 ): Promise<T> {
-  const { package: given, cwd, device, precision } = options;
+  const { package: given, device, precision } = options;
   const pkg = await openModelPackage(given, modelOptions(options));
   const info = await pkg.info();
   const regrid = options.regrid && { to: info.grid, ...options.regrid };
@@ -65,7 +65,7 @@ export async function withModel<T>(
     };
     return await fn(model, source);
   };
-  return withData(options.source, cwd, use, regrid);
+  return withData(options.source, { ...options, regrid }, use);
 }
 
 /** Persistence of what a source has, on its own grid. @param names default: all that vary with time */

@@ -79,7 +79,7 @@ export interface ScoreResult {
  */
 export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult> {
   const began = performance.now();
-  const { cwd, output, progress = silentProgress, overwrite = false, accConvention = "uncentred" } = options;
+  const { output, progress = silentProgress, overwrite = false, accConvention = "uncentred" } = options;
   const format = output === undefined ? undefined : (options.format ?? scoreFormatOf(output));
   if (format !== "csv" && (options.nShards ?? 1) > 1) {
     throw new UsageError("scores in shards go to a folder, where they are merged afterwards", {
@@ -175,7 +175,7 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
         : await writeScoresFile(output, contents, { overwrite, format });
     return { table, initialTimes, path, ...shared };
   };
-  return withData(options.source, cwd, scoreWith, regrid);
+  return withData(options.source, { ...options, regrid }, scoreWith);
 }
 
 function fileAttributes(config: ScoresConfig, table: ScoreTable): Record<string, string | number> {

@@ -159,7 +159,7 @@ async function inspect(
   ) {
     return (await actions()).inspectDataset(console, first, options);
   }
-  const source = await openData(paths, console.progress());
+  const source = await openData(paths, { progress: console.progress() });
   try {
     const { describeGrid } = await import("../../grid/grid.js");
     const { gridToJson } = await import("../../grid/json.js");

@@ -85,7 +85,7 @@ in any number of shards and batches. In a job, shards share the initial times, a
         (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const { runEnsemble, runJob } = await import("../../forecast/ensemble/run-ensemble.js");
         await withInterrupt((signal) =>
-          withOptionalData(flags.borderData, async (borderSource) => {
+          withOptionalData(flags.borderData, { signal, progress: console.progress() }, async (borderSource) => {
             const options = {
               source: flags.data === undefined ? undefined : flags.data.length === 1 ? flags.data[0]! : flags.data,
               eventsFile: flags.events,

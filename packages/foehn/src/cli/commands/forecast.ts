@@ -12,6 +12,7 @@ import { type Console, table } from "../io.js";
 import {
   borderDataOption,
   choiceOption,
+  dataChoiceOptions,
   dataOption,
   deviceOption,
   explainOption,
@@ -32,6 +33,8 @@ import type { DefineVerb } from "../verb.js";
 
 interface Flags {
   readonly data: readonly string[];
+  readonly dataMember?: number;
+  readonly dataRun?: number;
   readonly start?: number;
   readonly dates?: readonly number[];
   readonly steps: number | string;
@@ -97,6 +100,7 @@ export const define: DefineVerb = (command, run) => {
       }),
     )
     .addOption(explainOption());
+  for (const option of dataChoiceOptions()) command.addOption(option);
   command
     .optionsGroup("Ensemble:")
     .addOption(integerOption("--members <n>", "forecasts from each initial time; the first is unperturbed", { min: 1 }))
@@ -143,7 +147,7 @@ Members and shards do not change a forecast: the same seed, date and member give
         }
         const { forecast } = await import("../../forecast/forecast.js");
         const result = await withInterrupt((signal) =>
-          withOptionalData(flags.borderData, (borderSource) =>
+          withOptionalData(flags.borderData, { signal, progress: console.progress() }, (borderSource) =>
             forecast({
               ...options,
               package: name,
@@ -200,6 +204,8 @@ async function optionsOf(flags: Flags): Promise<Omit<ForecastOptions, "package">
     text === undefined ? undefined : within(flag, () => parseAxisSizes(text));
   return {
     source: flags.data.length === 1 ? flags.data[0]! : flags.data,
+    dataMember: flags.dataMember,
+    dataRun: flags.dataRun,
     start: flags.start,
     dates: flags.dates,
     steps: flags.steps,

@@ -82,7 +82,7 @@ a channel, ensemble_size. A second call goes on after the initial times that are
         (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const { scoreLagged } = await import("../../scores/lagged/lagged.js");
         const result = await withInterrupt((signal) =>
-          withOptionalData(flags.borderData, (borderSource) =>
+          withOptionalData(flags.borderData, { signal, progress: console.progress() }, (borderSource) =>
             scoreLagged({
               package: name,
               forecasts: flags.forecastDir,

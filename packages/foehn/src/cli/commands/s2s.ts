@@ -126,7 +126,7 @@ export const define: DefineVerb = (command, run) => {
           import("../../scores/s2s/files.js"),
         ]);
         const result = await withInterrupt(async (signal) => {
-          const source = await openData(flags.data ?? []);
+          const source = await openData(flags.data ?? [], { signal, progress: console.progress() });
           try {
             using file = await openTercileFiles(probabilities, "probabilities");
             const names = file.variables.map(({ name }) => name);
@@ -177,7 +177,7 @@ async function withSamples<T>(forecasts: readonly string[], flags: Flags, use: S
     if (flags.data !== undefined) {
       if (flags.dates === undefined)
         throw new UsageError("--data needs --dates, the initial times", { hint: "--dates a/to/b/by/7d" });
-      const source = await openData(flags.data);
+      const source = await openData(flags.data, { signal });
       try {
         const samples = dataSamples(source, {
           initialTimes: flags.dates,

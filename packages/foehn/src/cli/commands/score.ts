@@ -12,6 +12,7 @@ import { withOptionalData } from "../data.js";
 import {
   borderDataOption,
   choiceOption,
+  dataChoiceOptions,
   dataOption,
   deviceOption,
   explainOption,
@@ -29,6 +30,8 @@ import type { DefineVerb } from "../verb.js";
 
 interface Flags {
   readonly data?: readonly string[];
+  readonly dataMember?: number;
+  readonly dataRun?: number;
   readonly start?: number;
   readonly dates?: readonly number[];
   readonly startTime?: number;
@@ -87,6 +90,7 @@ export const define: DefineVerb = (command, run) => {
     .addOption(regridOption())
     .addOption(explainOption())
     .addOption(overwriteOption());
+  for (const option of dataChoiceOptions()) command.addOption(option);
   command
     .optionsGroup("Machine:")
     .addOption(integerOption("--batch-size <n>", "forecasts computed at once; default 1", { min: 1 }))
@@ -120,6 +124,7 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
           const { borderData: borderSource, output, forecastOutput, regrid, overwrite, batchSize, trust } = flags;
           return printExplanation(console, {
             ...{ verb: "score", package: name, source: data, borderSource, dates, steps, regrid, batchSize, trust },
+            ...{ dataMember: flags.dataMember, dataRun: flags.dataRun },
             overwrite: overwrite === true,
             outputs: [forecastOutput ?? []].flat(),
             // A folder of CSV files is gone on with.
@@ -133,10 +138,12 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
           import("../../scores/table.js"),
         ]);
         const result = await withInterrupt((signal) =>
-          withOptionalData(flags.borderData, (borderSource) =>
+          withOptionalData(flags.borderData, { signal, progress: console.progress() }, (borderSource) =>
             scoreForecast({
               package: name,
               source: data.length === 1 ? data[0]! : data,
+              dataMember: flags.dataMember,
+              dataRun: flags.dataRun,
               dates,
               steps,
               output: flags.output,

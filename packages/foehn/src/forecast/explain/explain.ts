@@ -18,7 +18,7 @@ import { requireInputs } from "../diagnostics/with-diagnostics.js";
 import { chooseInitialTimes, numberOfSteps } from "../forecast.js";
 import { givesNoStd } from "../inference.js";
 import { planModel } from "../model-plan.js";
-import { type DataSpec, withData } from "../open-data.js";
+import { type DataChoice, type DataSpec, withData } from "../open-data.js";
 import { type FileOutputOptions, fileOutput } from "../outputs/file-output.js";
 import { checkFields, modelFields } from "./data-checks.js";
 import { type Explanation, type FieldsPart, Problems } from "./explanation.js";
@@ -28,6 +28,7 @@ import { diskFree, memoryFree, memoryParts, outputBytes } from "./sizes.js";
 /** What is to be explained: the options of the run. */
 export interface ExplainOptions
   extends Omit<FileOutputOptions, "overwrite">,
+    DataChoice,
     Pick<PackageOptions, "trust" | "offline" | "cache"> {
   /** `forecast`, `score`, `ensemble`: for the text. A score needs the truth. */
   readonly verb: string;
@@ -169,7 +170,7 @@ async function opened(
     return "not opened";
   }
   const regrid = options.regrid && { to: facts.grid, ...options.regrid };
-  await problems.try(() => withData(spec, options.cwd, async (source) => void (await use(source)), regrid));
+  await problems.try(() => withData(spec, { ...options, regrid }, async (source) => void (await use(source))));
   return "opened";
 }
 

@@ -88,7 +88,7 @@ export async function scoreEnsemble(options: ScoreEnsembleOptions): Promise<Scor
     }
     return scored;
   };
-  return truth === undefined ? await work(undefined) : await withData(truth, options.cwd, work);
+  return truth === undefined ? await work(undefined) : await withData(truth, options, work);
 }
 
 async function scoreDomain(

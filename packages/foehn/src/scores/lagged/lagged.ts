@@ -83,7 +83,7 @@ export async function scoreLagged(options: LaggedOptions): Promise<LaggedResult>
   const step = spacing(dates);
   const use = (model: ModelOnData, source: Source) => score(options, source, dates, fromModel(model, step, options));
   if (options.package !== undefined) return withModel({ ...options, package: options.package }, use);
-  return withData(options.source, options.cwd, (source) =>
+  return withData(options.source, { ...options, regrid: undefined }, (source) =>
     use(persistenceOnData(source, step, options.channels), source),
   );
 }
@@ -104,7 +104,9 @@ async function scoreStored(options: LaggedOptions, paths: string | readonly stri
       }
     },
   };
-  return await withData(options.source, options.cwd, (source) => score(options, source, dates, forecasts));
+  return await withData(options.source, { ...options, regrid: undefined }, (source) =>
+    score(options, source, dates, forecasts),
+  );
 }
 
 function fromModel(model: ModelOnData, step: number, options: LaggedOptions): Forecasts {
