@@ -126,7 +126,7 @@ export class CfSeries implements FieldTimes<Entry> {
       const runs = found.map(([, r]) => formatTimeShort(r!));
       throw new DataError(`${found.length} forecasts give ${this.info.name} at ${formatTimeShort(time)}`, {
         where: found[0]![0].file,
-        hint: `choose one with \`run\`, its initial time: ${listShort(runs, 6)}`,
+        hint: `choose one with \`run\` (--data-run), its initial time: ${listShort(runs, 6)}`,
       });
     }
     if (found.length === 0) {

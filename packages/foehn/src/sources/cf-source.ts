@@ -227,7 +227,7 @@ async function fieldsOf(array: LabelledArray, table: AxisTable, options: CfSourc
       const list = listShort(Array.from(values, String), 12);
       throw new DataError(`variable "${array.name}" has ${values.length} ensemble members`, {
         where: table.file.path,
-        hint: `choose one with the option \`member\`: ${list}`,
+        hint: `choose one with the option \`member\` (--data-member): ${list}`,
       });
     }
     start[member] = chosen;

@@ -110,7 +110,7 @@ export async function openForecastArchive(
       if (at.length === 1) return withEarlier(at[0]!, layout, selection);
       throw new DataError(`${at.length} forecasts reach ${formatTimeShort(request.time)}`, {
         where: layout.label,
-        hint: `choose one with \`run\`, its initial time: ${runs}`,
+        hint: `choose one with \`run\` (--data-run), its initial time: ${runs}`,
       });
     }
     const run = parseTime(request.run);

@@ -169,12 +169,12 @@ function duplicate(name: string, first: Entry, second: Entry): DataError {
     a.number !== b.number
       ? {
           text: `ensemble members ${a.number ?? "none"} and ${b.number ?? "none"}`,
-          hint: "choose one with the option `member`",
+          hint: "choose one with the option `member` (--data-member)",
         }
       : a.dataTime !== b.dataTime
         ? {
             text: `forecasts started ${formatTimeShort(a.dataTime)} and ${formatTimeShort(b.dataTime)}`,
-            hint: "choose one with the option `run`, its initial time, or open its file alone",
+            hint: "choose one with the option `run` (--data-run), its initial time, or open its file alone",
           }
         : a.stepRange !== b.stepRange
           ? { text: `steps ${a.stepRange} and ${b.stepRange}`, hint: "keep one kind with the option `select`" }

@@ -276,12 +276,12 @@ function collect(found: readonly Found[], label: string): Map<string, FieldSerie
       member !== which.member
         ? [
             `: ensemble members ${member ?? "none"} and ${which.member ?? "none"}`,
-            "choose one with the option `member`",
+            "choose one with the option `member` (--data-member)",
           ]
         : run !== which.run
           ? [
               `: forecasts started ${formatTimeShort(run)} and ${formatTimeShort(which.run)}`,
-              "choose one with the option `run`, its initial time",
+              "choose one with the option `run` (--data-run), its initial time",
             ]
           : ["", "open the files apart"];
     throw new DataError(`two fields give ${info.name} at ${formatTimeShort(which.time)}${what}`, {
