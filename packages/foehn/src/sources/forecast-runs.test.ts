@@ -75,7 +75,7 @@ describe("forecasts as a source", () => {
 
   it("takes one forecast for all, and one member", async () => {
     const path = await writeForecasts("members.zarr", [0, 6], [0, 1, 7]);
-    expect(await failure(openSource(path))).toMatch(/has 3 ensemble members[\s\S]*member`: 0, 1, 7/);
+    expect(await failure(openSource(path))).toMatch(/has 3 ensemble members[\s\S]*member`.*: 0, 1, 7/);
     const source = await openSource(path, { member: 7, run: start + 6 * hour });
     expect(source.times.map((t) => (t - start) / hour)).toEqual([6, 12, 18]);
     const [field] = await source.read({ time: start + 12 * hour, variables: ["t2m"] });
