@@ -11,6 +11,7 @@ export default defineConfig({
   },
   test: {
     include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
+    globalSetup: ["test/cache-folder.ts"],
     testTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,

@@ -27,7 +27,10 @@ export function addDatasetFlags(command: Command): Command {
   return command
     .option("--dataset-conf <file>", "what the dataset consists of: YAML, TOML or JSON")
     .option("--data <path>", "read this instead of what the file names")
-    .option("--cache-dir <folder>", "where statistics are kept between runs (default: in $FOEHN_CACHE)")
+    .option(
+      "--cache-dir <folder>",
+      "where statistics are kept between runs (default: in the cache folder, FOEHN_CACHE)",
+    )
     .addOption(choiceOption("--on-nan <what>", "missing values: stop, or keep their masks", ["fail", "mask"]))
     .addOption(integerOption("--num-input-steps <n>", "past states in a sample (default: 2)", { min: 1 }))
     .addOption(integerOption("--num-pred-steps-train <n>", "states to predict in training (default: 1)", { min: 1 }))
@@ -43,7 +46,7 @@ async function withSplits<T>(
   more: Partial<DatasetOptions> = {},
 ): Promise<T> {
   const { openDataset } = await import("../datasets/registry.js");
-  const { cacheFolder } = await import("../core/environment.js");
+  const { cacheDir } = await import("../core/cache-dir.js");
   return withInterrupt(async (signal) => {
     const splits = await openDataset(name, {
       numInputSteps: flags.numInputSteps ?? 2,
@@ -51,7 +54,7 @@ async function withSplits<T>(
       numPredStepsValTest: flags.numPredStepsValTest ?? 1,
       confPath: flags.datasetConf,
       overrides: flags.data === undefined ? undefined : { source: flags.data },
-      cacheDir: flags.cacheDir ?? cacheFolder("datasets"),
+      cacheDir: flags.cacheDir ?? cacheDir("datasets"),
       onNan: flags.onNan,
       numWorkers: flags.numWorkers,
       progress: console.progress(),

@@ -28,7 +28,10 @@ export function addTrainFlags(command: Command): void {
     .addOption(choiceOption("--on-nan <what>", "missing values: stop, or leave them out of the loss", ["fail", "mask"]))
     .option("--mask-as-input", "tell the network where values are missing; the default with on_nan mask")
     .option("--no-mask-as-input", "leave that out of the network's input")
-    .option("--cache-dir <folder>", "where statistics are kept between runs (default: in $FOEHN_CACHE)")
+    .option(
+      "--cache-dir <folder>",
+      "where statistics are kept between runs (default: in the cache folder, FOEHN_CACHE)",
+    )
     .addOption(integerOption("--batch-size <n>", "samples per batch (default: 1)", { min: 1 }))
     .addOption(integerOption("--num-workers <n>", "threads that read data, 0 for none (default: by size)", { min: 0 }))
     .addOption(

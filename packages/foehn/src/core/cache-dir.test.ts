@@ -7,6 +7,9 @@ describe("cacheDir", () => {
 
   it.each([
     [{ FOEHN_CACHE: "/big/disk", XDG_CACHE_HOME: "/xdg" }, "linux", join("/big/disk", "meshes")],
+    [{ FOEHN_CACHE: "/big/disk", FOEHN_ROOTDIR: "/root-dir" }, "linux", join("/big/disk", "meshes")],
+    [{ FOEHN_ROOTDIR: "/root-dir", XDG_CACHE_HOME: "/xdg" }, "linux", join("/root-dir", "cache", "meshes")],
+    [{ PY4CAST_ROOTDIR: "/scratch/py4cast" }, "linux", join("/scratch/py4cast", "cache", "meshes")],
     [{ XDG_CACHE_HOME: "/xdg" }, "linux", join("/xdg", "foehn", "meshes")],
     [{}, "linux", join(home, ".cache", "foehn", "meshes")],
     [{ FOEHN_CACHE: "" }, "linux", join(home, ".cache", "foehn", "meshes")],

@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { cacheFolder, datasetRoot, defaultRunsDir, environmentValue, environmentValues } from "./environment.js";
+import { datasetRoot, defaultRunsDir, environmentValue, environmentValues } from "./environment.js";
 
 describe("environment variables", () => {
   it("take py4cast's names beside ours, and ours win", () => {
@@ -10,14 +10,11 @@ describe("environment variables", () => {
     expect(environmentValue("FOEHN_TITAN_PATH", old)?.from).toBe("PY4CAST_TITAN_PATH");
     expect(datasetRoot("titan", { ...old, FOEHN_TITAN_PATH: "/data/titan" })).toBe("/data/titan");
     expect(defaultRunsDir(old)).toBe("/scratch/py4cast/runs");
-    expect(cacheFolder("datasets", old)).toBe("/scratch/py4cast/cache/datasets");
     expect(environmentValues(old).map((v) => v.name)).toEqual(["FOEHN_ROOTDIR", "FOEHN_TITAN_PATH"]);
   });
 
-  it("fall back to the working directory and to no cache; empty means not set", () => {
+  it("fall back to the working directory; empty means not set", () => {
     expect(defaultRunsDir({ FOEHN_ROOTDIR: "" })).toBe("runs");
-    expect(cacheFolder("datasets", {})).toBeUndefined();
-    expect(cacheFolder("datasets", { FOEHN_CACHE: "/c", FOEHN_ROOTDIR: "/r" })).toBe("/c/datasets");
   });
 
   it("understand the home folder and relative paths", () => {

@@ -21,7 +21,10 @@ export const environmentVariables: readonly EnvironmentVariable[] = [
     olderName: "PY4CAST_ROOTDIR",
     meaning: "where runs go (its folder runs) and caches (cache)",
   },
-  { name: "FOEHN_CACHE", meaning: "where statistics and indices are kept; over the root folder's cache" },
+  {
+    name: "FOEHN_CACHE",
+    meaning: "where everything that can be made or fetched again is kept; over the root folder's cache",
+  },
   { name: "FOEHN_DATA_CACHE", meaning: "where remote data are kept; over FOEHN_CACHE and the system's cache folder" },
   {
     name: "FOEHN_DATA_CACHE_SIZE",
@@ -84,28 +87,20 @@ export function environmentValues(environment: Environment = process.env): Envir
   return environmentVariables.flatMap(({ name }) => environmentValue(name, environment) ?? []);
 }
 
-/** A path in a variable's value; `~` is the home folder. */
-function folder(name: string, environment: Environment): string | undefined {
+/** The path in a variable's value; `~` is the home folder. */
+export function environmentFolder(name: string, environment: Environment): string | undefined {
   return environmentValue(name, environment)?.value.replace(/^~(?=$|[\\/])/, homedir());
 }
 
 /** Folder of run folders when none is named: `$FOEHN_ROOTDIR/runs`, else `runs` in the working directory. */
 export function defaultRunsDir(environment: Environment = process.env): string {
-  const root = folder("FOEHN_ROOTDIR", environment);
+  const root = environmentFolder("FOEHN_ROOTDIR", environment);
   return root === undefined ? "runs" : join(root, "runs");
-}
-
-/** Folder of a kind of cache (`datasets`): `$FOEHN_CACHE`, else `$FOEHN_ROOTDIR/cache`; undefined when neither is set. */
-export function cacheFolder(kind: string, environment: Environment = process.env): string | undefined {
-  const own = folder("FOEHN_CACHE", environment);
-  if (own !== undefined) return join(own, kind);
-  const root = folder("FOEHN_ROOTDIR", environment);
-  return root === undefined ? undefined : join(root, "cache", kind);
 }
 
 /** Root folder of a dataset that lives outside of configuration files, such as `titan`; absolute. */
 export function datasetRoot(name: string, environment: Environment = process.env): string | undefined {
-  const path = folder(`FOEHN_${name.toUpperCase()}_PATH`, environment);
+  const path = environmentFolder(`FOEHN_${name.toUpperCase()}_PATH`, environment);
   return path === undefined || isAbsolute(path) ? path : join(process.cwd(), path);
 }
 

@@ -12,6 +12,7 @@ import type { Source } from "../sources/source.js";
 import { isSyntheticSpec } from "../sources/synthetic.js";
 import { lookupVariable, variableOnLevel } from "../variables/catalogue.js";
 import type { DatasetOptions, DatasetSplits } from "./dataset.js";
+import { fileStamps } from "./file-stamps.js";
 import { forcingSpecSchema } from "./forcings.js";
 import type { SourceRecipe } from "./loading/protocol.js";
 import { type Periods, parsePeriod } from "./periods.js";
@@ -157,6 +158,7 @@ export async function openGridded(options: DatasetOptions): Promise<DatasetSplit
       onNan: config.on_nan,
       memoryLimit: config.memory_limit_gb * 1e9,
       recipe: openRecipe(config.source, { cwd, regrid }),
+      stamps: await fileStamps([config.source].flat(), cwd),
     },
     options,
   );

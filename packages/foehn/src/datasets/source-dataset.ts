@@ -64,6 +64,8 @@ export interface DatasetPlan {
   readonly sampling?: Sampling | undefined;
   /** How a reading thread opens the source once more; without it the main thread reads. */
   readonly recipe?: SourceRecipe | undefined;
+  /** Stamps of the source's files, where it has some on this machine; see `fileStamps`. */
+  readonly stamps?: readonly string[] | undefined;
   readonly region?: Region | undefined;
   /** Computed forcings; those read come from `variables`. */
   readonly forcing: Omit<ForcingSpec, "variables">;
@@ -157,6 +159,7 @@ async function openOver(source: Source, plan: DatasetPlan, options: DatasetOptio
     step,
     onNan,
     cacheDir: options.cacheDir,
+    stamps: plan.stamps,
     progress,
   });
   const { stats, diffStats } = plan.statistics ?? survey;

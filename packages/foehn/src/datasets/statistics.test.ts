@@ -130,7 +130,7 @@ describe("survey against NumPy", () => {
     const stopped = frames();
     const raw = stopped.raw.bind(stopped);
     let read = 0;
-    stopped.raw = (key) => (++read > 3 + 8 ? Promise.reject(new Error("stop")) : raw(key));
+    stopped.raw = (key) => (++read > 11 + 8 ? Promise.reject(new Error("stop")) : raw(key));
     await expect(surveyTraining({ ...options, frames: stopped })).rejects.toThrow("stop");
     const notes: string[] = [];
     const progress = { ...silentProgress, note: (line: string) => void notes.push(line) };

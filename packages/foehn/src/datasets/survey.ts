@@ -1,6 +1,6 @@
 // The survey: one pass over the training period that yields the statistics of every feature, of its one-step differences, and
 // the time mean of every grid point. Each time counts once, whatever the samples look like. The result can be kept in a cache
-// folder under a name made from the data themselves, so that changed data never meet old statistics.
+// folder under a name made from what the data are, so that changed data do not meet old statistics.
 
 import { createHash } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
@@ -29,6 +29,8 @@ export interface SurveyOptions {
   readonly step: number;
   readonly onNan: OnNan;
   readonly cacheDir?: string | undefined;
+  /** What else tells that the data have changed: sizes and times of their files. */
+  readonly stamps?: readonly string[] | undefined;
   /** How often an unfinished survey is put into the cache, so that an interrupted one goes on. Default 60. */
   readonly saveEverySeconds?: number | undefined;
   readonly progress?: Progress | undefined;
@@ -43,11 +45,19 @@ export async function surveyTraining(options: SurveyOptions): Promise<Survey> {
   if (cacheDir === undefined) return survey(options);
   const key = await surveyKey(options);
   const known = await readSurvey(cacheDir, key, options.frames.names);
-  if (known) return known;
+  if (known) {
+    (options.progress ?? silentProgress).note(`statistics of ${options.keys.length} times are taken from ${cacheDir}`);
+    return known;
+  }
   const partial = new PartialSurvey(join(cacheDir, `survey-${key}.f64`), options.saveEverySeconds ?? 60);
   const made = await survey(options, partial);
-  await writeSurvey(cacheDir, key, made);
-  await partial.remove();
+  try {
+    await writeSurvey(cacheDir, key, made);
+    await partial.remove();
+  } catch (err) {
+    // A cache that cannot be written costs time, and no training.
+    (options.progress ?? silentProgress).note(`the statistics are not kept: ${(err as Error).message}`);
+  }
   return made;
 }
 
@@ -131,16 +141,23 @@ async function survey(options: SurveyOptions, partial?: PartialSurvey): Promise<
   return result;
 }
 
-/** Hash of everything that the survey depends on: names, times, step, and the values at the first, middle and last time. */
+/** Times whose values are part of the cache's key. */
+const NUM_SAMPLED = 16;
+
+/**
+ * Hash of what the survey depends on: names, times, step, what is done about missing values, the stamps of the files, and the values at
+ * a few times from the first to the last. Values that change at other times only, in data without stamps, are not noticed.
+ */
 async function surveyKey(options: SurveyOptions): Promise<string> {
-  const { frames, keys, step } = options;
+  const { frames, keys, step, onNan, stamps = [] } = options;
   const hash = createHash("sha256");
-  hash.update(JSON.stringify({ version: 1, names: frames.names, step }));
+  hash.update(JSON.stringify({ version: 2, names: frames.names, step, onNan, stamps }));
   hash.update(Float64Array.from(keys, (key) => key.time));
   if (keys.some((key) => key.run !== undefined)) hash.update(JSON.stringify(keys.map((key) => key.run)));
-  for (const at of new Set([0, keys.length >> 1, keys.length - 1])) {
-    hash.update(await frames.raw(keys[at]!));
-  }
+  const sampled = Array.from({ length: NUM_SAMPLED }, (_, i) =>
+    Math.round((i * (keys.length - 1)) / (NUM_SAMPLED - 1)),
+  );
+  for (const at of new Set(sampled)) hash.update(await frames.raw(keys[at]!));
   return hash.digest("hex").slice(0, 24);
 }
 
@@ -179,7 +196,7 @@ class PartialSurvey {
     for (const [k, one] of stats.entries()) all.set(one.state, 3 + 5 * k);
     all.set(sum, 3 + 5 * stats.length);
     all.set(count, 3 + 5 * stats.length + sum.length);
-    await atomicWrite(this.path, new Uint8Array(all.buffer));
+    await atomicWrite(this.path, new Uint8Array(all.buffer)).catch(() => undefined);
     this.#savedAt = performance.now();
   }
 

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import * as torch from "@foehn/torch";
-import { cacheFolder } from "../core/environment.js";
+import { cacheDir } from "../core/cache-dir.js";
 import { ConfigError } from "../core/errors.js";
 import type { Progress } from "../core/progress.js";
 import type { DatasetInfo, DatasetSplits } from "../datasets/dataset.js";
@@ -185,7 +185,7 @@ export async function openData<T>(
     // Only steps between those of the data interpolate the forcing.
     initialForcing: options.num_inter_steps > 1,
     onNan: options.on_nan ?? undefined,
-    cacheDir: options.cache_dir ?? cacheFolder("datasets"),
+    cacheDir: options.cache_dir ?? cacheDir("datasets"),
     confPath: options.dataset_conf ?? undefined,
     overrides: options.data === null ? undefined : { source: options.data },
     numWorkers: options.num_workers ?? undefined,
