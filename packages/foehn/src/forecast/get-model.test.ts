@@ -199,6 +199,10 @@ describe("the document of earth2mip, row by row", () => {
     const hoursOf = packages.write("row8-hours", {
       entrypoint: { name: "earth2mip.networks.pangu:load", kwargs: { time_step_hours: 6 } },
     });
+    const own = packages.write("row8-own", { entrypoint: { name: "foehn:fuxi" } });
+    expect((await explainModel(own)).join("\n")).toContain("Foehn's loader fuxi reads short.onnx");
+    const misspelt = packages.write("row8-misspelt", { entrypoint: { name: "foehn:fuxy" } });
+    expect((await failure(getModel(misspelt))).text).toContain('Did you mean "fuxi"?');
     // The kwargs reach the loader: it asks for the file of 6 h alone.
     expect((await failure(getModel(hoursOf))).text).toContain("has no pangu_weather_6.onnx");
   });

@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import { FoehnError, isFoehnError, ModelError } from "../core/errors.js";
 import { parseDuration } from "../core/time.js";
 import { candidates, type EntryFunction, type EntryPoint, findModule, loadEntryPoint } from "../hub/entry-point.js";
+import { saidGrid } from "../hub/manifest.js";
 import type { ModelPackage } from "../hub/model-package.js";
 import type { Package } from "../hub/package.js";
 import { requireTrust } from "../hub/trust.js";
@@ -97,10 +98,9 @@ function requireModel(plan: ModelPlan): ModelPackage {
 function descriptionOf(model: ModelPackage | undefined) {
   if (!model) return undefined;
   const { manifest } = model;
-  const isGridSaid = manifest.grid !== "720x1440"; // the default of a key that is not there
   return {
     inChannelNames: manifest.in_channels_names.length > 0 ? manifest.in_channels_names : undefined,
-    grid: isGridSaid ? manifest.grid : undefined,
+    grid: saidGrid(manifest),
     timeStep: parseDuration(manifest.time_step),
   };
 }

@@ -158,7 +158,11 @@ async function aliased(
   lines: string[],
 ): Promise<ModelWay> {
   if (name === "pickle") throw pickled(model.path);
-  lines.push(`"${entry}" is a loader of earth2mip, for which Foehn has its own (${name}): no code of the package runs`);
+  lines.push(
+    entry.startsWith("foehn:")
+      ? `metadata.json names Foehn's loader ${name}: no code of the package runs`
+      : `"${entry}" is a loader of earth2mip, for which Foehn has its own (${name}): no code of the package runs`,
+  );
   if (name === "torchscript") return { kind: "torchscript", file: await modelFile(model, "torchscript") };
   return auto(publishedModel(name), kwargs);
 }

@@ -21,6 +21,9 @@ export { manifestName } from "./manifest-name.js";
 /** The version of the format that this code writes, and the newest that it reads. */
 export const schemaVersion = 1;
 
+/** The grid of a package that says none: that of earth2mip. */
+const defaultGrid = "720x1440";
+
 const duration = z
   .union([z.number(), z.string()])
   .refine(
@@ -100,7 +103,7 @@ export const manifestSchema = z
     plugins: z.array(z.string()).optional().describe("what brings the architecture or the strategy, if Foehn does not"),
     n_history: z.int().nonnegative().default(0).describe("past states besides the newest one"),
     history_time_step: duration.optional().describe("between two of them; default: time_step"),
-    grid: gridJsonSchema.default("720x1440"),
+    grid: gridJsonSchema.default(defaultGrid),
     in_channels_names: names.optional().describe("the prognostic variables; needed unless an entrypoint brings them"),
     out_channels_names: names
       .optional()
@@ -252,6 +255,11 @@ function bringsModule(manifest: {
  * should know of that.
  */
 export type Manifest = z.infer<typeof manifestSchema>;
+
+/** The grid that a metadata.json gives; undefined where it leaves it to the loader of a published model, which knows better than the default. */
+export function saidGrid(manifest: Pick<Manifest, "grid">): Manifest["grid"] | undefined {
+  return manifest.grid === defaultGrid ? undefined : manifest.grid;
+}
 
 /**
  * Reads and checks a metadata.json.

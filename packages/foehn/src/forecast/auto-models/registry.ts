@@ -72,11 +72,13 @@ const pythonLoaders: Readonly<Record<string, LoaderAlias>> = {
 };
 
 /**
- * The loader of Foehn's that a Python entry point stands for; undefined for anybody else's. Nothing of the package runs then.
- * @throws ModelError for a loader of earth2mip that is not known
+ * The loader of Foehn's that an entry point stands for: `foehn:fuxi`, or the Python one of earth2mip; undefined for anybody else's. Nothing
+ * of the package runs then.
+ * @throws ModelError for a loader of earth2mip that is not known, UsageError for a name that is not in the catalogue
  */
 export function loaderAlias(entry: string): LoaderAlias | undefined {
   const text = entry.replace(/\s/g, "").replace(/^fcn_mip\./, "earth2mip.");
+  if (text.startsWith("foehn:")) return { name: publishedModel(text.slice("foehn:".length)).name };
   const found = Object.hasOwn(pythonLoaders, text) ? pythonLoaders[text] : undefined;
   if (found || !text.startsWith("earth2mip.")) return found;
   throw new ModelError(`"${entry}" is a loader of earth2mip that Foehn has no counterpart of`, {

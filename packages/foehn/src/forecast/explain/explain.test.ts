@@ -154,6 +154,17 @@ describe("explain", () => {
     expect(published.model.inChannels?.length).toBe(69);
     expect(published.model.files.map(({ isHere }) => isHere)).toEqual([false]);
     expect(published.problems.some(({ message }) => /not on the model's grid|no variable/.test(message))).toBe(true);
+    // A copy of one's own has the grid of the published model, unless its metadata.json says another.
+    for (const [said, shape] of [
+      [{}, "721×1440"],
+      [{ grid: gridToJson(grid) }, `${grid.shape[0]}×${grid.shape[1]}`],
+    ] as const) {
+      const copy = join(root, `copy-${shape}`);
+      mkdirSync(copy);
+      writeFileSync(join(copy, "metadata.json"), JSON.stringify({ entrypoint: { name: "foehn:pangu_24" }, ...said }));
+      const own = await explain({ verb: "forecast", package: copy, source, steps: 2 });
+      expect(own.model.grid).toContain(shape);
+    }
   });
 
   it("asks a server for metadata.json and nothing else", async () => {

@@ -9,7 +9,7 @@ import type { Grid } from "../../grid/grid.js";
 import { namedGrid } from "../../grid/json.js";
 import { publishedModel } from "../../hub/catalogue.js";
 import { describeChannel, infoOf } from "../../hub/contents.js";
-import { manifestName } from "../../hub/manifest.js";
+import { manifestName, saidGrid } from "../../hub/manifest.js";
 import type { Package } from "../../hub/package.js";
 import { createStrategy } from "../../training/strategies/registry.js";
 import type { ModelPlan } from "../model-plan.js";
@@ -91,7 +91,8 @@ async function publishedFacts(
   const { stepSeconds, history } = published;
   const said = model?.manifest.in_channels_names ?? [];
   const channels = said.length > 0 ? said : published.channels;
-  const grid = model ? await problems.try(() => infoOf(model.manifest, name).grid) : undefined;
+  const isGridSaid = model !== undefined && saidGrid(model.manifest) !== undefined;
+  const grid = isGridSaid ? await problems.try(() => infoOf(model.manifest, name).grid) : undefined;
   if (channels === undefined || stepSeconds === undefined || (grid ?? published.grid) === undefined) {
     notes.push(`what ${published.title} needs is known only when its files are opened`);
     return undefined;
