@@ -209,3 +209,17 @@ it("an unknown dataset names the known ones", async () => {
     expect.objectContaining({ hint: expect.stringMatching(/Did you mean "dummy"\? .*gridded, synthetic, titan/) }),
   );
 });
+
+it("datasets that make their own values refuse data, and dummy a configuration, instead of not reading them", async () => {
+  const overrides = { source: "era5.nc" };
+  for (const name of ["dummy", "synthetic"]) {
+    await expect(openDataset(name, { ...options, overrides })).rejects.toMatchObject({
+      code: "usage",
+      message: `the dataset ${name} makes its own values and reads no data, got era5.nc`,
+      hint: expect.stringContaining("--dataset gridded"),
+    });
+  }
+  await expect(openDataset("dummy", { ...options, confPath: "my.toml" })).rejects.toThrow(
+    /has no settings, got .*my\.toml/,
+  );
+});

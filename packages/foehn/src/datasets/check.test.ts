@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -140,8 +140,12 @@ describe("converting fields", () => {
       exitCode: 130,
     });
     expect(asked).toBe(2);
+    // What is there is in half precision: as float32 it would be read wrongly.
+    await expect(convertFields(input, path)).rejects.toThrow(/half\.partial holds an unfinished conversion of other/);
+    await expect(convertFields({ ...input, times: [0, hour] }, path, { half: true })).rejects.toThrow(/unfinished/);
     const result = await convertFields(input, path, { half: true });
     expect([result.kept, asked]).toEqual([2, 3]);
+    expect(readdirSync(path)).not.toContain("plan.json");
     const made = await npySource(path);
     const [field] = await made.read({ time: 2 * hour, variables: ["b"] });
     for (const [n, x] of field!.values.entries()) expect(Math.abs(x - value(1, 2 * hour)[n]!)).toBeLessThan(0.02);

@@ -3,7 +3,7 @@
 // units.
 
 import { existsSync } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { UsageError } from "../core/errors.js";
 import { atomicWrite } from "../core/files.js";
@@ -61,7 +61,7 @@ export interface ConvertResult {
 
 /**
  * Writes to `path`: a Zarr store where it ends in `.zarr`, a folder of .npy files otherwise, or what `format` says.
- * @throws UsageError when it exists; InterruptedError after an abort: a folder goes on from there, a store is removed
+ * @throws UsageError when it exists, or when another conversion to that name is unfinished; InterruptedError after an abort: a folder goes on from there, a store is removed
  */
 export async function convertFields(
   input: ConvertInput,
@@ -98,6 +98,7 @@ async function toNpy(input: ConvertInput, path: string, options: ConvertOptions)
       ...(half && stats ? { scale: stats.std, offset: stats.mean } : { scale: 1, offset: 0 }),
     })),
   };
+  await claim(partial, JSON.stringify({ description, half, times }));
   const write = async (v: number, file: string, values: Float32Array): Promise<void> => {
     const { scale, offset } = description.variables[v]!;
     const stored = scale === 1 && offset === 0 ? values : values.map((x) => (x - offset) / scale);
@@ -121,9 +122,23 @@ async function toNpy(input: ConvertInput, path: string, options: ConvertOptions)
     progress.update(k + 1);
   }
   await atomicWrite(join(partial, npyDescription), `${JSON.stringify(description, null, 1)}\n`);
+  await rm(join(partial, planFile));
   await rename(partial, path);
   progress.finish();
   return { path, times: times.length, kept };
+}
+
+/** What an unfinished folder is to become. */
+const planFile = "plan.json";
+
+/** Files of an interrupted conversion are kept only where the same is wanted: same fields, grid, scaling, type and times. */
+async function claim(partial: string, plan: string): Promise<void> {
+  const path = join(partial, planFile);
+  if (!existsSync(path)) return atomicWrite(path, plan);
+  if ((await readFile(path, "utf8")) === plan) return;
+  throw new UsageError(`${partial} holds an unfinished conversion of other fields, times or precision`, {
+    hint: "remove that folder to begin anew, or convert as before to finish it",
+  });
 }
 
 async function toZarr(input: ConvertInput, path: string, options: ConvertOptions): Promise<ConvertResult> {

@@ -2,11 +2,13 @@
 // Sizes and statistics as py4cast's dataset of the same name: 64×64 points, a border of 10, three features, two forcings,
 // ten samples per part, values drawn from a normal distribution and clamped to ±3.
 
+import { UsageError } from "../core/errors.js";
 import { regularGrid } from "../grid/grid.js";
 import { arraySource } from "../sources/array-source.js";
 import type { DatasetOptions, DatasetSplits, FeatureStats } from "./dataset.js";
 import type { Period } from "./periods.js";
 import { createNormal, createRandom } from "./random.js";
+import { refuseData } from "./refuse-data.js";
 import { openSourceDataset, type PlannedVariable } from "./source-dataset.js";
 
 const size = 64;
@@ -16,8 +18,14 @@ const firstTime = Date.UTC(2020, 0, 1) / 1000;
 const stateNames = ["input_output_00", "input_output_01", "input_output_02"];
 const forcingNames = ["input_00", "input_01"];
 
-/** Opens the dummy dataset; the same values every time. */
+/** Opens the dummy dataset; the same values every time. @throws UsageError when it is given data or a configuration */
 export async function openDummy(options: DatasetOptions): Promise<DatasetSplits> {
+  refuseData("dummy", options);
+  if (options.confPath !== undefined) {
+    throw new UsageError(`the dataset dummy has no settings, got the configuration file ${options.confPath}`, {
+      hint: "leave --dataset-conf out, or name the dataset that it is for (--dataset)",
+    });
+  }
   const lengths = [options.numPredStepsTrain, options.numPredStepsValTest, options.numPredStepsValTest].map(
     (steps) => numSamples + options.numInputSteps + steps - 1,
   );

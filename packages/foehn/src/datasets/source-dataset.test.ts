@@ -257,6 +257,24 @@ describe("what does not fit", () => {
     expect(closed).toBe(true);
   });
 
+  it("a variable without one value in the training period is named, also where values may be missing", async () => {
+    const empty = makeSource(all, (f) => void f.get("b")!.fill(Number.NaN, 0, 24 * points));
+    await expect(openSourceDataset(empty, plan, { ...options, onNan: "mask" })).rejects.toThrow(
+      /^b: not one value in the whole training period/,
+    );
+  });
+
+  it("a variable seen at every other time has no differences, and says so", async () => {
+    const notes: string[] = [];
+    const progress = { start() {}, update() {}, note: (line: string) => void notes.push(line), finish() {} };
+    const gaps = (f: Map<string, Float32Array>) => {
+      for (let h = 1; h < 40; h += 2) f.get("b")!.fill(Number.NaN, h * points, (h + 1) * points);
+    };
+    const { info } = await openSourceDataset(makeSource(all, gaps), plan, { ...options, onNan: "mask", progress });
+    expect(info.diffStats.b!.std).toBe(1);
+    expect(notes.join()).toMatch(/"b" has no two values a step apart/);
+  });
+
   it("a constant variable is normalised without infinities", async () => {
     const splits = await openSourceDataset(
       makeSource(all, (f) => void f.get("a")!.fill(7)),

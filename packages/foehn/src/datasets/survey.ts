@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { DataError } from "../core/errors.js";
 import { atomicWrite } from "../core/files.js";
 import { type Progress, silentProgress } from "../core/progress.js";
 import type { FeatureStats, OnNan } from "./dataset.js";
@@ -38,7 +39,7 @@ export interface SurveyOptions {
 
 /**
  * Surveys the training period, or reads the survey of the same data from the cache.
- * @throws DataError listing the first missing values when `onNan` is "fail"
+ * @throws DataError listing the first missing values when `onNan` is "fail", and for a variable without any value
  */
 export async function surveyTraining(options: SurveyOptions): Promise<Survey> {
   const { cacheDir } = options;
@@ -117,6 +118,12 @@ async function survey(options: SurveyOptions, partial?: PartialSurvey): Promise<
     if (missing.length === 0) await partial?.save(i + 1, [...fieldStats, ...diffs], mean);
   }
   if (missing.length > 0) throw missingError(missing);
+  const empty = names.filter((_, f) => fieldStats[f]!.count === 0);
+  if (empty.length > 0) {
+    throw new DataError(`${empty.join(", ")}: not one value in the whole training period`, {
+      hint: "leave the variable out, or look whether the training period is one in which it was observed",
+    });
+  }
   progress.finish();
   const result: { [K in keyof Survey]: Record<string, Survey[K][string]> } = {
     stats: {},
@@ -133,9 +140,8 @@ async function survey(options: SurveyOptions, partial?: PartialSurvey): Promise<
         `"${name}" is ${stats.mean} at every point and time of the training period; its standard deviation is taken as 1`,
       );
     } else if (diffs[f]!.isConstant) {
-      progress.note(
-        `"${name}" never changes within a step; the standard deviation of its differences is taken as that of the field`,
-      );
+      const why = diffs[f]!.count === 0 ? "has no two values a step apart" : "never changes within a step";
+      progress.note(`"${name}" ${why}; the standard deviation of its differences is taken as that of the field`);
     }
   }
   return result;

@@ -7,6 +7,7 @@ import { parseDuration } from "../core/time.js";
 import { syntheticSchema, syntheticSource } from "../sources/synthetic.js";
 import type { DatasetOptions, DatasetSplits } from "./dataset.js";
 import { commonDatasetKeys, readPeriods } from "./gridded.js";
+import { refuseData } from "./refuse-data.js";
 import { openSourceDataset } from "./source-dataset.js";
 
 /** Schema of the configuration file: what the basin is, and the keys that `gridded` has too. */
@@ -15,8 +16,12 @@ export const syntheticDatasetSchema = z.strictObject({
   basin: syntheticSchema.default(syntheticSchema.parse({})).describe("the shallow-water basin"),
 });
 
-/** Opens the synthetic dataset: features `h`, `u`, `v`; no forcings, since nothing forces the basin. */
+/**
+ * Opens the synthetic dataset: features `h`, `u`, `v`; no forcings, since nothing forces the basin.
+ * @throws UsageError when it is given data, ConfigError for a configuration that is wrong
+ */
 export async function openSynthetic(options: DatasetOptions): Promise<DatasetSplits> {
+  refuseData("synthetic", options);
   const { confPath } = options;
   const config = confPath
     ? loadConfig(confPath, syntheticDatasetSchema)
