@@ -13,7 +13,7 @@ import type { DefineVerb } from "../verb.js";
 
 /** foehn dataset list | inspect | stats | plot | convert | check | speedtest */
 export const define: DefineVerb = (command, run) => {
-  command.usage("list | inspect | stats | plot | convert | check | speedtest");
+  command.usage("list | inspect | stats | check | plot | convert | speedtest | cache");
   command
     .command("list")
     .description("List the datasets that --dataset can name.")
@@ -151,12 +151,10 @@ async function inspect(
 ): Promise<void> {
   const { listDatasets } = await import("../../datasets/registry.js");
   const [first] = paths as [string];
-  // `synthetic` is data as well as a dataset; with a file or steps it is the dataset.
-  const isName = paths.length === 1 && !existsSync(first) && listDatasets().some((d) => d.name === first);
-  if (
-    isName &&
-    (first !== "synthetic" || Object.keys(options).some((key) => key.startsWith("num") || key === "datasetConf"))
-  ) {
+  const isName = paths.length === 1 && listDatasets().some((d) => d.name === first);
+  // A folder may be called titan, and `synthetic` is data as well as a dataset: with a file or steps the dataset is meant.
+  const isAskedFor = Object.keys(options).some((key) => key.startsWith("num") || key === "datasetConf");
+  if (isName && (isAskedFor || (first !== "synthetic" && !existsSync(first)))) {
     return (await actions()).inspectDataset(console, first, options);
   }
   const source = await openData(paths, { progress: console.progress() });
