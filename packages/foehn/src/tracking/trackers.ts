@@ -97,7 +97,10 @@ export class Trackers implements TrainingCallback {
   }
 
   async onEnd(end: TrainingEnd): Promise<void> {
-    for (const callback of this.#callbacks) await callback.onEnd?.(end);
+    // One that cannot end must not keep the others from it.
+    const results = await Promise.allSettled(this.#callbacks.map(async (callback) => callback.onEnd?.(end)));
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   }
 
   /** Tells the trackers of the package that the run ended in. */

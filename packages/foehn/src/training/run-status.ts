@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { UsageError } from "../core/errors.js";
 import { atomicWriteSync } from "../core/files.js";
 import { formatTime } from "../core/time.js";
 import type { TrainingEnd } from "./callbacks.js";
@@ -58,6 +59,20 @@ export function readRunState(runDir: string): RunState | undefined {
   if (status?.state !== "running") return status?.state;
   // On another machine nobody can be asked: believe the file.
   return status.host !== hostname() || isAlive(status.pid) ? "running" : "interrupted";
+}
+
+/**
+ * Two processes that train one run overwrite each other's checkpoints and metrics.
+ * @throws UsageError when another living process of this machine works on the run
+ */
+export function refuseRunning(runDir: string): void {
+  const status = readRunStatus(runDir);
+  if (status?.state !== "running" || status.host !== hostname()) return;
+  if (status.pid === process.pid || !isAlive(status.pid)) return;
+  throw new UsageError(`process ${status.pid} is training this run`, {
+    where: runDir,
+    hint: `wait for it or stop it; if that process is something else, remove ${join(runDir, fileName)}`,
+  });
 }
 
 /** The file as it is; undefined where there is none or it is damaged: what else is in the folder must tell then. */

@@ -29,7 +29,9 @@ export interface TrainingState {
   /** Wall time of the epoch so far. */
   epoch_seconds: number;
   best: { value: number; epoch: number; step: number } | null;
-  /** Validations since the best. */
+  /** The last value that was better than the one before by more than early_stopping_min_delta; null in states of older versions. */
+  patience_value: number | null;
+  /** Validations since that value. */
   stale_validations: number;
   is_stopped_early: boolean;
   /** Length of metrics.jsonl. */
@@ -54,6 +56,7 @@ export function initialState(): TrainingState {
     epoch_loss: { sum: 0, count: 0 },
     epoch_seconds: 0,
     best: null,
+    patience_value: null,
     stale_validations: 0,
     is_stopped_early: false,
     metrics_bytes: 0,

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -480,6 +482,41 @@ describe("train", () => {
     calls.length = 0;
     await rejection(run({ epochs: 1 }, {}, { callbacks, ...abortAfter(1) }));
     expect(calls).toEqual(["start false", "step 1", "interrupted"]);
+  });
+
+  it("tells every callback of the end, and throws the error that ended it rather than one of those", async () => {
+    const ends: string[] = [];
+    const callbacks: TrainingCallback[] = [
+      {
+        onEnd: () => {
+          throw new Error("the first cannot end");
+        },
+      },
+      { onEnd: ({ reason }) => void ends.push(reason) },
+    ];
+    const interrupted = await rejection(run({ epochs: 1 }, {}, { callbacks, ...abortAfter(1) }));
+    expect(interrupted).toMatchObject({ code: "interrupted" });
+    expect((await rejection(run({ epochs: 1, limit_train_batches: 1 }, {}, { callbacks })))?.message).toBe(
+      "the first cannot end",
+    );
+    expect(ends).toEqual(["interrupted", "completed"]);
+  });
+
+  it("does not resume a run that another living process is training", async () => {
+    const { runDir } = await run({ epochs: 1, limit_train_batches: 1 });
+    const path = join(runDir, "status.json");
+    const status = JSON.parse(readFileSync(path, "utf8"));
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+    const resume = () => rejection(resumeTraining(runDir, {}, { dataset: tinyData() }));
+    try {
+      writeFileSync(path, JSON.stringify({ ...status, state: "running", reason: null, pid: child.pid }));
+      expect(await resume()).toMatchObject({ code: "usage", message: `process ${child.pid} is training this run` });
+    } finally {
+      const gone = once(child, "exit");
+      child.kill();
+      await gone;
+    }
+    expect(await resume()).toBeUndefined();
   });
 
   it("reports a place where nothing can be written, and leaves nothing", async () => {

@@ -25,6 +25,7 @@ import { collectProvenance } from "./provenance.js";
 import { resolveFiles } from "./resolve-files.js";
 import { staticTensors } from "./rollout.js";
 import { createRunFolder, newRunId, readRunFolder } from "./run-folder.js";
+import { refuseRunning } from "./run-status.js";
 import type { TrainingState } from "./state.js";
 import { numInputFeatures, numOutputFeatures } from "./step.js";
 import { createStrategy } from "./strategies/registry.js";
@@ -99,7 +100,8 @@ export interface ResumeChanges {
 /**
  * Goes on with a run from its last checkpoint. On the CPU in fp32, with the same number of threads, the result is bit for bit that
  * of an uninterrupted run.
- * @throws StorageError when the folder is no run or has no checkpoint, ConfigError when the data are not those of the run
+ * @throws StorageError when the folder is no run or has no checkpoint, UsageError when another process is training it, ConfigError when
+ * the data are not those of the run
  */
 export async function resumeTraining(
   runDir: string,
@@ -107,6 +109,7 @@ export async function resumeTraining(
   hooks: TrainHooks = {},
 ): Promise<TrainResult> {
   const run = await readRunFolder(runDir);
+  refuseRunning(runDir);
   const options = parseTrainOptions({ ...run.options, ...changes }, join(runDir, "config.json"));
   const watchers = chooseObservers(options);
   for (const callback of hooks.callbacks ?? []) callback.check?.(options);

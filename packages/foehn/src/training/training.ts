@@ -12,6 +12,7 @@ import { disposeBatch, moveBatch } from "./batch.js";
 import type { EpochRecord, ScalarsRecord, StepRecord, TrainingCallback, TrainingEnd } from "./callbacks.js";
 import { type Checkpoint, CheckpointFolder, type CheckpointName } from "./checkpoints.js";
 import { unrolledSteps } from "./curriculum.js";
+import { judgeEpoch } from "./judge-epoch.js";
 import { Learner } from "./learner.js";
 import { MetricsLog } from "./metrics-log.js";
 import type { ChosenObserver } from "./observer.js";
@@ -121,8 +122,16 @@ export class Training {
       this.#log?.close();
       this.#learner.dispose();
       this.#endStatus(reason);
-      await this.#tell((callback) => callback.onEnd?.({ runDir, reason }));
+      await this.#tellEnd({ runDir, reason });
     }
+  }
+
+  /** Every callback hears of the end. What one of them throws is thrown only where nothing else ended the training. */
+  async #tellEnd(end: TrainingEnd): Promise<void> {
+    const results = await Promise.allSettled((this.#input.callbacks ?? []).map(async (one) => one.onEnd?.(end)));
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed === undefined) return;
+    if (end.reason === "completed" || end.reason === "early-stopping") throw failed.reason;
   }
 
   #endStatus(reason: TrainingEnd["reason"]): void {
@@ -279,16 +288,7 @@ export class Training {
     // Without a validation split the training loss decides.
     const value = this.#input.splits.valid.length === 0 ? trainLoss : (scores?.loss ?? null);
     if (value !== null) this.#learner.schedule?.validated(value);
-    const isBest =
-      value !== null && (state.best === null || value < state.best.value - options.early_stopping_min_delta);
-    if (isBest) {
-      state.best = { value, epoch, step: state.step };
-      state.stale_validations = 0;
-    } else if (value !== null) {
-      state.stale_validations++;
-      const patience = options.early_stopping_patience;
-      state.is_stopped_early = patience !== null && state.stale_validations >= patience;
-    }
+    const isBest = value !== null && judgeEpoch(state, value, options);
     await this.#save(isBest ? ["last", "best"] : ["last"]);
     this.#progress.finish(summary(record, isBest));
     await this.#tell((callback) => callback.onEpoch?.(record));

@@ -57,5 +57,7 @@ export const optimisationOptions = {
   // Validation
   val_interval: count().default(1).describe("validate each n epochs"),
   early_stopping_patience: optionalCount().describe("validations without improvement before stopping"),
-  early_stopping_min_delta: atLeastZero().default(0),
+  early_stopping_min_delta: atLeastZero()
+    .default(0)
+    .describe("smallest fall of the validation loss that counts as an improvement"),
 };
