@@ -132,6 +132,7 @@ describe("foehn doctor", () => {
       "NetCDF-4",
       "memory",
       "disk",
+      "FOEHN_CACHE", // set by test/cache-folder.ts
     ]);
     expect(found.node).toMatchObject({ ok: true, version: process.versions.node });
     expect(found.libtorch).toMatchObject({
