@@ -163,6 +163,7 @@ describe("faults of the server", () => {
   it.each([
     ["always turns a bit over", { flipBit: 80_001 }, /not the file that was expected: its sha256/],
     ["sends less than it says", { noRanges: true, resetAfter: 20_000 }, /connection|closed|terminated/],
+    ["resets after every few bytes", { resetAfter: 100 }, /connection|closed|terminated/],
     ["says that the file is shorter", { noRanges: true, contentLength: 20_000 }, /20000 bytes, expected were 50000/],
     ["says that the file is longer", { noRanges: true, contentLength: 90_000 }, /90000 bytes, expected were 50000/],
     ["refuses", { status: 403 }, /403/],

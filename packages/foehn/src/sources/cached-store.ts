@@ -2,10 +2,10 @@
 // time it is opened; the rest is trusted for a week, and after that when the server still has the same version. Without a network
 // (`FOEHN_OFFLINE`) everything that was read before can be read again.
 
-import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOffline } from "../core/environment.js";
 import { DataError, NetworkError } from "../core/errors.js";
+import { download } from "../io/remote/download.js";
 import { isNotFound, isTransient } from "../io/remote/http.js";
 import type { ObjectStore, RangeOptions } from "../io/remote/object-store.js";
 import { DataCache } from "./data-cache.js";
@@ -146,59 +146,21 @@ export async function fetchFile(
   const info = await store.head(path, { signal });
   if (!info) throw notThere(store, path);
   const version = info.etag ?? info.lastModified ?? `${info.size} bytes`;
-  const file = await cache.file(`${address} ${version}`, name, (temporary) =>
-    download(store, path, temporary, { size: info.size, etag: info.etag, signal, onProgress }),
-  );
+  const file = await cache.file(`${address} ${version}`, name, async (temporary) => {
+    const hints = {
+      disk: "free some space, or name another disk in FOEHN_DATA_CACHE",
+      replaced: "try again later",
+    };
+    await download(store, path, temporary, {
+      expected: { size: info.size },
+      notes: false, // the name is never given again
+      hints,
+      signal,
+      onBytes: onProgress,
+    });
+  });
   if ((await versionOf()) !== version) await cache.put(address, Buffer.from(version));
   return file;
-}
-
-/** Writes an object to a file as it comes, and goes on where a transfer broke off. @throws NetworkError, StorageError */
-export async function download(
-  store: ObjectStore,
-  path: string,
-  target: string,
-  expected: {
-    readonly size: number | undefined;
-    readonly etag: string | undefined;
-    readonly signal: AbortSignal | undefined;
-    readonly onProgress: ((done: number, total: number | undefined) => void) | undefined;
-  },
-): Promise<void> {
-  const { etag, signal, onProgress } = expected;
-  const handle = await open(target, "w");
-  try {
-    let done = 0;
-    for (let failures = 0; ; ) {
-      const before = done;
-      try {
-        const {
-          body,
-          offset,
-          size = expected.size,
-        } = await store.stream(path, {
-          start: done,
-          ...(done > 0 && etag !== undefined ? { etag } : {}),
-          signal,
-        });
-        done = offset; // 0 when the server sends the whole once more
-        for await (const part of body) {
-          await handle.write(part, 0, part.byteLength, done);
-          done += part.byteLength;
-          onProgress?.(done, size);
-        }
-        if (size !== undefined && done < size) throw brokenOff(store, path, done, size);
-        await handle.truncate(done);
-        return;
-      } catch (error) {
-        failures = done - before > 1 << 20 ? 1 : failures + 1; // as long as it gets on
-        if (failures > 5 || !isTransient(error)) throw error;
-        await sleep(200 * failures, undefined, { signal }).catch(() => {});
-      }
-    }
-  } finally {
-    await handle.close();
-  }
 }
 
 /** The bytes of a range with their version. @throws NetworkError when fewer come than were announced */

@@ -13,9 +13,9 @@ import { ConfigError, DataError, NetworkError } from "../core/errors.js";
 import { throwIfInterrupted } from "../core/interrupt.js";
 import { createLogger, type Logger } from "../core/log.js";
 import { formatDuration } from "../core/time.js";
+import { download } from "../io/remote/download.js";
 import { fetchWithRetry, type HttpOptions, isNotFound } from "../io/remote/http.js";
 import { openObjectStore } from "../io/remote/object-store.js";
-import { download } from "./cached-store.js";
 import type { DataCache } from "./data-cache.js";
 
 /** Where the store is, and who asks. */
@@ -205,7 +205,7 @@ export class CdsClient {
     }
     const store = openObjectStore(href, { fetch, retries, retryDelayMs, timeoutMs });
     const size = asset["file:size"];
-    await download(store, "", target, { size, etag: undefined, signal, onProgress: undefined });
+    await download(store, "", target, { notes: false, signal });
     const { md5, length } = await md5Of(target);
     const expected = asset["file:checksum"];
     const wrong =

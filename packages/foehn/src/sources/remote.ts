@@ -38,7 +38,8 @@ const zarrDocuments = /(^|\/)(zarr\.json|\.z(metadata|group|array|attrs))$/;
  */
 export async function openRemote(address: string, options: RemoteDataOptions = {}): Promise<RemoteData> {
   const { cache = new DataCache(), offline, signal, progress = silentProgress, ...network } = options;
-  const store = coalescedStore(openObjectStore(address, network));
+  const whole = openObjectStore(address, network);
+  const store = coalescedStore(whole);
   const identity = `${network.endpoint ?? serviceOf(address)}`;
   const zarr = (): RemoteData => ({
     kind: "zarr",
@@ -54,7 +55,7 @@ export async function openRemote(address: string, options: RemoteDataOptions = {
     if (!kind) throw new FormatError(guess.what, { where: store.description, hint: guess.hint });
   }
   let started = false;
-  const file = await fetchFile(store, "", {
+  const file = await fetchFile(whole, "", {
     cache,
     identity,
     offline,

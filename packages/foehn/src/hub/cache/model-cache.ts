@@ -12,9 +12,9 @@ import { isOffline } from "../../core/environment.js";
 import { InterruptedError, NetworkError } from "../../core/errors.js";
 import { sha256File, toStorageError } from "../../core/files.js";
 import { type Progress, silentProgress } from "../../core/progress.js";
+import { type DownloadOptions, discard, download } from "../../io/remote/download.js";
 import { isNotFound, isTransient } from "../../io/remote/http.js";
 import type { PackageFile, PackageStore } from "../stores/package-store.js";
-import { type DownloadOptions, discard, download } from "./download.js";
 import { type CacheEntry, isPresent, type MissingEntry, readEntry, writeEntry } from "./entry.js";
 import { withFileLock } from "./file-lock.js";
 import { modelCacheFolder, readOnlyCacheFolders } from "./place.js";
@@ -48,6 +48,10 @@ export interface FetchOptions {
   readonly onBytes?: DownloadOptions["onBytes"];
 }
 
+const hints = {
+  disk: "free some space (`foehn package prune`), or name another disk in FOEHN_MODEL_CACHE",
+  replaced: "`foehn package pull --refresh` looks for a new version",
+};
 const day = 86_400;
 /** Seconds for which "there is no such file" is believed. */
 const missingAge = 300;
@@ -282,6 +286,7 @@ export class ModelCache {
     const done = await download(store.objects, path, partial, {
       ...this.#options.transfer,
       expected,
+      hints,
       maxBytes: options.maxBytes,
       signal: options.signal,
       onBytes,

@@ -1,15 +1,12 @@
 // Where the files of a package come from: an object store, and what is known of the files before they are read. One implementation for
 // each kind of address. Not here: the cache, which asks it (cache/model-cache.ts).
 
+import type { ExpectedFile } from "../../io/remote/download.js";
 import type { ObjectStore } from "../../io/remote/object-store.js";
 
 /** A file of a package, with what its store or manifest says about it. */
-export interface PackageFile {
+export interface PackageFile extends ExpectedFile {
   readonly path: string;
-  readonly size?: number | undefined;
-  readonly sha256?: string | undefined;
-  /** Git's object id (SHA-1 of "blob <size>\0" and the contents), for files that a repository keeps as such. */
-  readonly gitOid?: string | undefined;
 }
 
 /** The files of a package at one revision. Paths are relative to the store, not to a folder in it. */

@@ -10,15 +10,24 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { NetworkError, StorageError } from "../../core/errors.js";
 import { atomicWrite, sha256File, toStorageError } from "../../core/files.js";
 import { throwIfInterrupted } from "../../core/interrupt.js";
-import { isNotFound, isTransient } from "../../io/remote/http.js";
-import type { ObjectStore, ObjectStream } from "../../io/remote/object-store.js";
-import type { PackageFile } from "../stores/package-store.js";
+import { isNotFound, isTransient } from "./http.js";
+import type { ObjectStore, ObjectStream } from "./object-store.js";
 import { type Gap, gapsIn, merged, type Span } from "./spans.js";
+
+/** What is known of a file before it comes. */
+export interface ExpectedFile {
+  readonly size?: number | undefined;
+  readonly sha256?: string | undefined;
+  /** Git's object id (SHA-1 of "blob <size>\0" and the contents). */
+  readonly gitOid?: string | undefined;
+}
 
 /** Options of `download`. */
 export interface DownloadOptions {
   /** What must arrive. */
-  readonly expected?: PackageFile | undefined;
+  readonly expected?: ExpectedFile | undefined;
+  /** What has come is noted beside the file, so that a later call goes on there. Default true; false for names that nobody gives again. */
+  readonly notes?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Longer files are refused; for those that are read into memory. Default: no limit but the disk's. */
   readonly maxBytes?: number | undefined;
@@ -28,6 +37,8 @@ export interface DownloadOptions {
   readonly connections?: number | undefined;
   /** Bytes of one range. Default 8 MiB. */
   readonly segmentBytes?: number | undefined;
+  /** What to do when the disk is full, and when another file came than was expected. */
+  readonly hints?: { readonly disk: string; readonly replaced: string } | undefined;
   /** First waiting time after a broken connection, in milliseconds. Default 500. */
   readonly retryDelayMs?: number | undefined;
 }
@@ -52,6 +63,8 @@ interface Note {
 class ChangedError extends Error {}
 
 const attemptsPerSegment = 6;
+/** A connection that brought so much before it broke was no failure; one that brings a little each time would go on for days. */
+const enoughBytes = 1 << 16;
 
 /**
  * Downloads `path` of a store into the file `partial`, going on with what is there from an earlier try.
@@ -82,14 +95,14 @@ export async function download(
       if (attempt > 0 && !resumed) {
         throw new NetworkError(`what was downloaded is not the file that was expected: ${trouble}`, {
           where,
-          hint: "the file was damaged on the way, or its owner replaced it: `foehn package pull --refresh` looks for a new version; nothing of it was kept",
+          hint: `the file was damaged on the way, or its owner replaced it: ${options.hints?.replaced ?? "try again later"}; nothing of it was kept`,
         });
       }
     }
   } catch (error) {
     const failure = toStorageError(error, partial);
     // What cannot be gone on with is only in the way; and a full disk needs the room.
-    if (failure instanceof StorageError || !(await readNote(partial, options.expected))) await discard(partial);
+    if (failure instanceof StorageError || !(await readNote(partial, options))) await discard(partial);
     throw failure;
   }
 }
@@ -110,8 +123,8 @@ async function transfer(
   partial: string,
   options: DownloadOptions,
 ): Promise<Downloaded & { resumed: boolean }> {
-  const { expected, signal, segmentBytes = 8 << 20 } = options;
-  let note = await readNote(partial, expected);
+  const { signal, segmentBytes = 8 << 20 } = options;
+  let note = await readNote(partial, options);
   const resumed = note !== undefined;
   const handle = await open(partial, resumed ? "r+" : "w+");
   try {
@@ -122,7 +135,7 @@ async function transfer(
         await first.body.cancel();
         first = await objects.stream(path, { signal });
       }
-      await refuseSize(first, options, partial).catch(async (error) => {
+      await refuseSize(first, options, partial, `${objects.description}/${path}`).catch(async (error) => {
         await first?.body.cancel();
         throw error;
       });
@@ -202,7 +215,7 @@ async function inRanges(first: ObjectStream | undefined, note: Note, work: Range
     });
     return writing;
   };
-  const mayResume = isStrong(note.etag) || options.expected?.sha256 !== undefined;
+  const mayResume = mayNote(options, note.etag);
   const onChunk = (start: number, end: number): void => {
     note.done = merged(note.done, [start, end]);
     arrived += end - start;
@@ -277,7 +290,7 @@ async function fillGap(
       if (at === before) throw new NetworkError("the server sent nothing", { where: `${objects.description}/${path}` });
     } catch (error) {
       throwIfInterrupted(signal, `the download of ${path}`);
-      failed = at > before ? 1 : failed + 1;
+      failed = at - before >= enoughBytes ? 1 : failed + 1;
       // A server that cannot be reached was tried several times already (http.ts); patience is for what has begun.
       const isSpent = stream === undefined && !hasBegun();
       if (!isTransient(error) || isSpent || failed >= attemptsPerSegment) throw error;
@@ -313,14 +326,19 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number)
   }
 }
 
-const isStrong = (etag: string | undefined): boolean => etag !== undefined && !etag.startsWith("W/");
+/** Whether a later call can tell that the rest belongs to what is here. */
+function mayNote({ notes = true, expected }: DownloadOptions, etag: string | undefined): boolean {
+  const isStrong = etag !== undefined && !etag.startsWith("W/");
+  return notes && (isStrong || expected?.sha256 !== undefined);
+}
 
-async function readNote(partial: string, expected: PackageFile | undefined): Promise<Note | undefined> {
+async function readNote(partial: string, options: DownloadOptions): Promise<Note | undefined> {
+  const { expected } = options;
   try {
     const note = JSON.parse(await readFile(noteOf(partial), "utf8")) as Note;
     const fits = expected?.size === undefined || expected.size === note.size;
     const sound = note.done.every(([start, end]) => start >= 0 && end > start && end <= note.size);
-    if (!fits || !sound || !(isStrong(note.etag) || expected?.sha256 !== undefined)) return undefined;
+    if (!fits || !sound || !mayNote(options, note.etag)) return undefined;
     const handle = await open(partial, "r");
     try {
       const { size } = await handle.stat();
@@ -336,19 +354,20 @@ async function readNote(partial: string, expected: PackageFile | undefined): Pro
 /** Before the first byte: is it as long as it must be, and does it fit on the disk? */
 async function refuseSize(
   { size }: ObjectStream,
-  { expected, maxBytes = Number.POSITIVE_INFINITY }: DownloadOptions,
+  { expected, hints, maxBytes = Number.POSITIVE_INFINITY }: DownloadOptions,
   partial: string,
+  where: string,
 ): Promise<void> {
   if (size !== undefined && size > maxBytes) {
     throw new NetworkError(`the server has a file of ${size} bytes, at most ${maxBytes} were expected`, {
       status: 200,
-      where: expected?.path,
+      where,
       hint: "this is not the file that it is called",
     });
   }
   if (size !== undefined && expected?.size !== undefined && size !== expected.size) {
     throw new NetworkError(`the server has a file of ${size} bytes, expected were ${expected.size}`, {
-      where: expected.path,
+      where,
       hint: "its owner replaced it, or something between here and there answers in the server's place",
     });
   }
@@ -358,7 +377,7 @@ async function refuseSize(
   const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(bytes < 1e9 ? 3 : 1)} GB`;
   throw new StorageError(`the disk of the cache has ${gigabytes(free)} left, and the file has ${gigabytes(size)}`, {
     where: dirname(dirname(partial)),
-    hint: "free some space (`foehn package prune`), or name another disk in FOEHN_MODEL_CACHE",
+    hint: hints?.disk ?? "free some space, or name another disk for the cache",
   });
 }
 
@@ -366,7 +385,7 @@ async function refuseSize(
 async function differs(
   partial: string,
   { sha256, size }: Downloaded,
-  expected: PackageFile | undefined,
+  expected: ExpectedFile | undefined,
 ): Promise<string | undefined> {
   if (expected?.size !== undefined && expected.size !== size) return `it has ${size} bytes, not ${expected.size}`;
   if (expected?.sha256 !== undefined && expected.sha256 !== sha256) {
