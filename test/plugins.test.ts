@@ -172,4 +172,44 @@ describe("what is wrong with a plugin is said with its place", () => {
     expect(stdout).toMatch(/✗ output shapes +batch 1 of 8×8 gives \(1, 8, 8, 5\), expected \(1, 8, 8, 3\)/);
     expect(stderr).toContain("wrong fails 1 of 11 checks");
   });
+
+  it("brings datasets, losses and observers, which only its names ask for", async () => {
+    const home = join(folder, "node_modules/foehn-plugin-names");
+    mkdirSync(home, { recursive: true });
+    const manifest = { name: "foehn-plugin-names", version: "1.0.0", type: "module", main: "i.js" };
+    writeFileSync(join(home, "package.json"), JSON.stringify(manifest));
+    writeFileSync(
+      join(home, "i.js"),
+      `import { losses, openDataset, registerDataset } from "foehn";
+import { z } from "zod";
+registerDataset({ name: "noise", summary: "dummy once more", open: (options) => openDataset("dummy", options) });
+losses.register({
+  name: "none_at_all",
+  summary: "nothing",
+  settings: z.strictObject({}),
+  create: () => ({ forward: (prediction) => prediction.tensor.mean({ dim: [2, 3, 4] }).mul(0), dispose() {} }),
+});
+export const seen = {
+  name: "seen",
+  summary: "how many batches",
+  everyPass: true,
+  create: () => {
+    let count = 0;
+    return { update: () => void count++, finish: (report) => report.scalar("batches_seen", count) };
+  },
+};
+`,
+    );
+    expect((await foehn("dataset", "list")).stdout).toMatch(/noise +dummy once more/);
+    expect((await foehn("dataset", "inspect", "noise")).stdout).toContain("input_output_00");
+    const sizes = ["--limit-train-batches", "1", "--limit-val-batches", "1", "--threads", "1", "--quiet"];
+    for (const [given, found] of [
+      [["--dataset", "noise"], "dataset"],
+      [["--dataset", "dummy", "--loss", "none_at_all"], "loss"],
+      [["--dataset", "dummy", "--observers", "seen"], "observer"],
+    ] as const) {
+      const run = await foehn("train", "--model", "identity", "--epochs", "1", ...given, "--output", found, ...sizes);
+      expect(run.stderr).toBe("");
+    }
+  }, 240_000);
 });

@@ -37,6 +37,13 @@ export function addDatasetFlags(command: Command): Command {
     .addOption(integerOption("--num-pred-steps-val-test <n>", "the same elsewhere (default: 1)", { min: 1 }));
 }
 
+/** Loads installed plugins, which may bring datasets. Where there are none the engine is not loaded for it. */
+export async function loadPlugins(): Promise<void> {
+  const { findInstalledPlugins } = await import("../core/plugin-files.js");
+  if (findInstalledPlugins().length === 0) return;
+  await (await import("../training/plugins.js")).loadInstalledPlugins();
+}
+
 /** Opens a dataset for the time of `use`. */
 async function withSplits<T>(
   console: Console,

@@ -36,20 +36,45 @@ export async function loadInstalledPlugins(from?: string): Promise<void> {
   }
 }
 
-/** What a run or a package needs to know by name. */
+/** What a run or a package needs to know by name, as it stands in a file: not checked yet. */
 export interface NeededNames {
   readonly model?: unknown;
   readonly strategy?: unknown;
+  readonly dataset?: unknown;
+  /** A name, a block with one, or a list of blocks. */
+  readonly loss?: unknown;
+  readonly observers?: unknown;
   /** Files of plugins. */
   readonly plugins?: unknown;
 }
 
 /** Loads the plugin files, and the installed plugins when a name is still unknown. Unknown names are no error here. */
-export async function loadPluginsFor({ model, strategy, plugins }: NeededNames): Promise<void> {
+export async function loadPluginsFor(needed: NeededNames): Promise<void> {
+  const { model, strategy, dataset, plugins } = needed;
   if (Array.isArray(plugins)) await loadPluginFiles(plugins.filter((file) => typeof file === "string"));
-  const knowsModel = typeof model !== "string" || model === "" || networks.has(model);
-  const knowsStrategy = typeof strategy !== "string" || strategies.has(strategy);
-  if (!knowsModel || !knowsStrategy) await loadInstalledPlugins();
+  const knowsAll = [
+    isKnown(model, (name) => name === "" || networks.has(name)),
+    isKnown(strategy, (name) => strategies.has(name)),
+    isKnown(dataset, (name) => listDatasets().some((entry) => entry.name === name)),
+    lossNames(needed.loss).every((name) => losses.has(name) || /^(weighted|scaled)_?loss$/i.test(name)),
+    asList(needed.observers).every((name) => isKnown(name, (text) => isObserverWord(text) || observers.has(text))),
+  ].every(Boolean);
+  if (!knowsAll) await loadInstalledPlugins();
+}
+
+const isKnown = (name: unknown, has: (name: string) => boolean): boolean => typeof name !== "string" || has(name);
+const isObserverWord = (name: string): boolean => name === "all" || name === "none";
+const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : value == null ? [] : [value]);
+
+/** The names in what a file says about the loss. */
+function lossNames(spec: unknown): string[] {
+  return asList(spec)
+    .map((block) => {
+      if (typeof block !== "object" || block === null) return block;
+      const { name, class: className } = block as { readonly name?: unknown; readonly class?: unknown };
+      return name ?? className;
+    })
+    .filter((name) => typeof name === "string");
 }
 
 /** The plugins that a network and a strategy come from, as a package remembers them: `foehn-plugin-x@1.0.0`, or a file without its folder. */

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { formatDuration, formatTime, formatTimeShort } from "../../core/time.js";
 import { openData } from "../data.js";
-import { addDatasetFlags, type DatasetFlags } from "../dataset-actions.js";
+import { addDatasetFlags, type DatasetFlags, loadPlugins } from "../dataset-actions.js";
 import { type Console, table } from "../io.js";
 import { choiceOption, integerOption, listOption, numberOption } from "../options.js";
 import { bytesOption, formatBytes } from "../sizes.js";
@@ -20,6 +20,7 @@ export const define: DefineVerb = (command, run) => {
     .action(
       run(async (console) => {
         const { listDatasets } = await import("../../datasets/registry.js");
+        await loadPlugins();
         const list = listDatasets().map(({ name, summary }) => ({ name, summary }));
         console.result(list, table(list.map((d) => [d.name, d.summary])));
       }),
@@ -151,6 +152,7 @@ async function inspect(
 ): Promise<void> {
   const { listDatasets } = await import("../../datasets/registry.js");
   const [first] = paths as [string];
+  if (/^[a-z][a-z0-9_-]*$/.test(first) && !existsSync(first)) await loadPlugins();
   const isName = paths.length === 1 && listDatasets().some((d) => d.name === first);
   // A folder may be called titan, and `synthetic` is data as well as a dataset: with a file or steps the dataset is meant.
   const isAskedFor = Object.keys(options).some((key) => key.startsWith("num") || key === "datasetConf");
