@@ -192,7 +192,10 @@ describe("MlflowTracker", () => {
     const mlflow = await server();
     const runDir = folder();
     const { tracker, notes } = await follow(runDir, { uri: mlflow.uri }, 1);
+    // These three would go in one request.
+    tracker.onScalars({ kind: "scalars", step: 1, epoch: 1, values: { before: 1 } });
     tracker.onScalars({ kind: "scalars", step: 1, epoch: 1, values: { refused: 1 } });
+    tracker.onScalars({ kind: "scalars", step: 1, epoch: 1, values: { after: 1 } });
     tracker.onFigure({ kind: "figure", tag: "gone", step: 1, epoch: 1, path: join(runDir, "gone.png") });
     tracker.onStep(step(2, 0.5));
     expect(await tracker.close()).toBe(0);
@@ -204,6 +207,7 @@ describe("MlflowTracker", () => {
       expect.stringContaining("ENOENT"),
     ]);
     expect(lossesOf(mlflow.runs[0]!).map(([n]) => n)).toContain(2);
+    expect(mlflow.runs[0]!.metrics.map(({ key }) => key)).toEqual(expect.arrayContaining(["before", "after"]));
     expect(notes.join()).toContain("rejected.jsonl");
   });
 });
@@ -218,6 +222,21 @@ describe("Outbox", () => {
     outbox.advance({ sent: first!.end });
     expect(outbox.pending().map((item) => item.record.kind)).toEqual(["status"]);
     expect(outbox.countPending()).toBe(1);
+    outbox.close();
+  });
+
+  it.each([
+    ["empty", ""],
+    ["ahead of the records", '{"runId":"run0","artifactUri":"/","sent":100000}'],
+  ])("sends everything again when the state is %s after a power cut", (_, state) => {
+    const path = folder();
+    const before = new Outbox(path);
+    before.append({ kind: "status", status: "RUNNING", time: 1 });
+    before.close();
+    writeFileSync(join(path, "state.json"), state);
+    const outbox = new Outbox(path);
+    outbox.append({ kind: "status", status: "FINISHED", time: 2 });
+    expect(outbox.pending().map(({ record }) => record)).toMatchObject([{ time: 1 }, { time: 2 }]);
     outbox.close();
   });
 });

@@ -87,10 +87,10 @@ export class Outbox {
       const text = readFileSync(path);
       this.#length = text.lastIndexOf(0x0a) + 1;
       ftruncateSync(this.#fd, this.#length);
-      if (existsSync(this.#statePath)) this.#state = JSON.parse(readFileSync(this.#statePath, "utf8")) as OutboxState;
     } catch (error) {
       throw toStorageError(error, path);
     }
+    this.#state = readState(this.#statePath, this.#length);
   }
 
   get state(): OutboxState {
@@ -101,9 +101,17 @@ export class Outbox {
     return this.#state.sent >= this.#length;
   }
 
+  /** @throws StorageError when the disk refuses: then nothing of the record stays */
   append(record: OutboxRecord): void {
     const line = Buffer.from(`${JSON.stringify(record)}\n`);
-    this.#length += writeSync(this.#fd, line, 0, line.length, this.#length);
+    try {
+      // A disk that is nearly full takes a part.
+      for (let at = 0; at < line.length; ) at += writeSync(this.#fd, line, at, line.length - at, this.#length + at);
+    } catch (error) {
+      ftruncateSync(this.#fd, this.#length);
+      throw toStorageError(error, this.folder);
+    }
+    this.#length += line.length;
   }
 
   /** The records after what is sent: as many as fit a chunk, at least one when there is one. */
@@ -147,4 +155,15 @@ export class Outbox {
   close(): void {
     closeSync(this.#fd);
   }
+}
+
+/** Where the sending was. After a power cut the file may be empty, or ahead of the records: then what is in doubt is sent again. */
+function readState(path: string, length: number): OutboxState {
+  try {
+    const state = JSON.parse(readFileSync(path, "utf8")) as OutboxState;
+    if (Number.isInteger(state.sent) && state.sent <= length) return state;
+  } catch {
+    // absent or damaged
+  }
+  return { sent: 0 };
 }

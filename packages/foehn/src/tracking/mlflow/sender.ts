@@ -31,6 +31,8 @@ export class MlflowSender {
   readonly #stop = new AbortController();
   #pump: Promise<void> | undefined;
   #failures = 0;
+  /** Up to here records go alone: among them is one that the server calls wrong. */
+  #aloneUntil = 0;
   #isClosing = false;
   #wake: () => void = () => {};
 
@@ -112,10 +114,10 @@ export class MlflowSender {
 
   async #sendNext(): Promise<void> {
     const pending = this.#outbox.pending();
-    const group = nextGroup(pending);
+    const { state } = this.#outbox;
+    const group = state.sent < this.#aloneUntil ? pending.slice(0, 1) : nextGroup(pending);
     const { record } = group[0]!;
     const end = group.at(-1)!.end;
-    const { state } = this.#outbox;
     try {
       if (record.kind === "start") {
         const run = await this.#startRun(record);
@@ -129,7 +131,11 @@ export class MlflowSender {
     } catch (error) {
       // Without a run nothing else can be sent, so a start is never given up.
       if (record.kind === "start" || !isFinal(error)) throw error;
-      for (const { record: refused } of group) this.#reject(refused, error as Error);
+      if (group.length > 1) {
+        this.#aloneUntil = end;
+        return;
+      }
+      this.#reject(record, error as Error);
     }
     this.#outbox.advance({ ...state, sent: end });
   }

@@ -48,13 +48,17 @@ export class GaussianLoss implements Loss {
   readonly #hasStd: boolean;
   readonly #points: PointWeights;
 
-  /** @throws ConfigError for weights where the network gives the standard deviations: they would have no effect */
+  /**
+   * @throws ConfigError for weights where the network gives the standard deviations: they would have no effect; and for a weight of 0 where
+   * it does not
+   */
   constructor(score: Score, checked: GaussianSettings, context: LossContext) {
     this.#score = score;
     this.#hasStd = context.outputStd === true;
     if (this.#hasStd) refuseWeights(checked);
     // σ_d / √w_v is what makes the squared error of mse: ((y − μ) / std)² = w_v / σ_d² · (y − μ)².
     const std = featureWeights(context, { ...checked, scaling: "diff_std" }, 2).map((weight) => weight ** -0.5);
+    if (!this.#hasStd) refuseInfinite(std, context);
     this.#std = torch.keep(torch.tensor(std, { device: context.interiorMask.device }));
     this.#points = new PointWeights(context, checked);
   }
@@ -90,6 +94,16 @@ function refuseWeights({ feature_weights, level_weights }: GaussianSettings): vo
   throw new ConfigError(`${given.join(" and ")} ${given.length > 1 ? "do" : "does"} nothing with output_std`, {
     where: "loss",
     hint: "weights make the standard deviation of a loss where the network gives none: leave them out, or output_std",
+  });
+}
+
+/** A weight of 0 is a normal distribution of infinite width, whose score is infinite. */
+function refuseInfinite(std: readonly number[], { features }: LossContext): void {
+  const without = features.filter((_, i) => !Number.isFinite(std[i])).map(({ name }) => name);
+  if (without.length === 0) return;
+  throw new ConfigError(`a normal distribution needs weights above 0; that of ${without.join(", ")} is 0`, {
+    where: "loss",
+    hint: "give a small weight (feature_weights), or use mse, where 0 leaves a feature out",
   });
 }
 

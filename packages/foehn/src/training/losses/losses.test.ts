@@ -54,6 +54,11 @@ describe("losses", () => {
     expect(numbers(exact.tensor.grad!).every(Number.isFinite)).toBe(true);
   });
 
+  it("of a normal distribution refuse a weight of 0, whose width would be infinite", () => {
+    expect(() => loss({ name: "nll", feature_weights: { b: 0 } })).toThrow(/weights above 0; that of b is 0/);
+    close(loss({ name: "mse", feature_weights: { b: 0 } }).forward(prediction, target), 1);
+  });
+
   it("leave the border out, and only the border", () => {
     const spoilt = errors.clone();
     spoilt.index(0, 0, 1, 1).fill_(1000);
