@@ -7,6 +7,7 @@ import { type AnyGrid, describeAnyGrid, sameAnyGrid } from "../grid/any-grid.js"
 import { type GribFile, type GribMessage, openGrib } from "../io/grib/read.js";
 import { lookupParameter, lookupVariable, type VariableDefinition, variableOnLevel } from "../variables/catalogue.js";
 import { sameUnits } from "../variables/units.js";
+import { soilVariable } from "./grib-index/ecmwf-parameters.js";
 import { type FieldSeries, indexedSource } from "./indexed-source.js";
 import { requireLatLon } from "./regrid-source.js";
 import { listShort, noRun } from "./resolve.js";
@@ -91,6 +92,7 @@ const plainLevels = new Set([
   "meanSea",
   "entireAtmosphere",
   "atmosphere",
+  "atmosphereSingleLayer",
   "nominalTop",
   "unknown",
   "depthBelowLandLayer",
@@ -105,8 +107,18 @@ export function definitionOf(message: GribMessage): VariableDefinition | undefin
   if (level !== undefined) {
     return lookupParameter(message.paramId, level) ?? variableOnLevel(message.shortName, level);
   }
-  // `t` at 100 m above ground is not a variable of the catalogue: single-level ids and short names fix their own level.
+  if (message.typeOfLevel === "soilLayer") return soilVariable(message.shortName, message.level);
+  // `t` at 100 m above ground is not a variable of the catalogue: single-level ids and short names fix their own level. Geopotential has
+  // one id everywhere; what is not on the ground is not `z`.
+  if (message.paramId === geopotential && !isGround(message)) return undefined;
   return lookupParameter(message.paramId) ?? (plainLevels.has(message.typeOfLevel) ? byShortName(message) : undefined);
+}
+
+const geopotential = 129;
+
+/** ECMWF keeps the geopotential of the ground on the first model level, too. */
+function isGround({ typeOfLevel, level }: GribMessage): boolean {
+  return typeOfLevel === "surface" || typeOfLevel === "unknown" || (typeOfLevel === "hybrid" && level === 1);
 }
 
 function byShortName(message: GribMessage): VariableDefinition | undefined {

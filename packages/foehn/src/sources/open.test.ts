@@ -157,6 +157,39 @@ describe("gribSource", () => {
     });
   });
 
+  it("tells geopotential of the ground from that elsewhere, and knows soil layers and whole columns", async () => {
+    const field = (
+      value: number,
+      shortName: string,
+      typeOfLevel: string,
+      level: Readonly<Record<string, number>> = {},
+    ) =>
+      gribMessage({
+        ...{ shortName: "t", typeOfLevel: "surface", level: 0, time: start, lat0: 90, lon0: 0, spacing: 45 },
+        ...{ shape: [3, 4], values: Float64Array.from({ length: 12 }, () => value) },
+        keys: [["centre", "ecmf"], ["shortName", shortName], ["typeOfLevel", typeOfLevel], ...Object.entries(level)],
+      });
+    const path = text(
+      "levels.grib",
+      Buffer.concat([
+        field(1, "z", "hybrid", { level: 1 }),
+        field(2, "z", "hybrid", { level: 60 }),
+        field(3, "z", "heightAboveGround", { level: 100 }),
+        field(4, "z", "theta", { level: 320 }),
+        field(5, "pwat", "atmosphereSingleLayer"),
+        field(6, "sot", "soilLayer", { topLevel: 0, bottomLevel: 1 }),
+        field(7, "vsw", "soilLayer", { topLevel: 2, bottomLevel: 3 }),
+      ]),
+    );
+    const source = await openSource(path);
+    const names = ["z", "z60k", "z100m", "z_320", "tcwv", "stl1", "swvl3"];
+    expect(source.variables.map(({ name }) => name)).toEqual(names);
+    const fields = await source.read({ time: start, variables: names });
+    expect(fields.map(({ values }) => values[0])).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    const [height] = await source.read({ time: start, variables: ["orog"] });
+    expect(height!.values[0]).toBeCloseTo(1 / 9.80665, 6);
+  });
+
   it("uses the valid time of steps and accumulations", () => {
     const source = gribSource([golden("io/product.grib")], { select: (m) => m.edition === 1 && m.shortName === "tp" });
     expect(source.times).toEqual([start + 6 * 3600, start + 12 * 3600]);

@@ -4,7 +4,7 @@
 import { DataError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
 import { formatDuration, formatTimeShort } from "../core/time.js";
-import { lookupVariable } from "../variables/catalogue.js";
+import { lookupVariable, type VariableDefinition } from "../variables/catalogue.js";
 import { conversion, sameUnits } from "../variables/units.js";
 import type { VariableInfo } from "./source.js";
 
@@ -15,7 +15,8 @@ export interface Resolved {
 }
 
 /**
- * Finds a variable by name, alias (`2t` → `t2m`, `Z_500` → `z500`) or equivalence (geopotential from geopotential height and back).
+ * Finds a variable by name, alias (`2t` → `t2m`, `Z_500` → `z500`) or equivalence (geopotential from geopotential height and back, also
+ * of the ground: `z` from `orog`).
  * @throws DataError that lists what the source has and the nearest names
  */
 export function resolveVariable(name: string, variables: readonly VariableInfo[], where?: string): Resolved {
@@ -25,12 +26,11 @@ export function resolveVariable(name: string, variables: readonly VariableInfo[]
   if (asked) {
     const alias = variables.find((v) => v.name === asked.name);
     if (alias) return { info: alias, factor: 1 };
-    const twin = asked.family === "z" ? `gh${asked.level}` : asked.family === "gh" ? `z${asked.level}` : undefined;
-    const equivalent = variables.find((v) => v.name === twin);
-    // A height in plain metres is a geopotential height all the same.
+    const equivalent = variables.find((v) => v.name === twinOf(asked));
     if (equivalent) {
-      const units = sameUnits(equivalent.units, "m") ? "gpm" : equivalent.units;
-      return { info: equivalent, factor: conversion(units, asked.units).factor };
+      // A height in plain metres is a geopotential height all the same.
+      const [from, to] = [equivalent.units, asked.units].map((units) => (sameUnits(units, "m") ? "gpm" : units));
+      return { info: equivalent, factor: conversion(from!, to!).factor };
     }
   }
   const names = variables.map((v) => v.name);
@@ -39,6 +39,13 @@ export function resolveVariable(name: string, variables: readonly VariableInfo[]
     ...(where === undefined ? {} : { where }),
     hint: [nearest, `It has: ${listShort(names)}.`].filter(Boolean).join(" "),
   });
+}
+
+/** Geopotential and geopotential height are one thing in two units, on pressure levels and on the ground. */
+function twinOf({ name, family, level }: VariableDefinition): string | undefined {
+  if (family === "z") return `gh${level}`;
+  if (family === "gh") return `z${level}`;
+  return name === "z" ? "orog" : name === "orog" ? "z" : undefined;
 }
 
 /**

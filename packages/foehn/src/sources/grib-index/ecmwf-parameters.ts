@@ -29,16 +29,19 @@ const soil = new Map([
   ["vsw", "swvl"],
 ]);
 
+/** The variable of a soil layer; undefined for a parameter that the catalogue does not have on layers. */
+export function soilVariable(shortName: string, layer: number | undefined): VariableDefinition | undefined {
+  const family = soil.get(shortName);
+  return family === undefined ? undefined : singles.get(`${family}${layer}`);
+}
+
 /** The variable that a line of the index gives; undefined for a field that the catalogue does not know. */
 export function ecmwfVariable(entry: EcmwfEntry): VariableDefinition | undefined {
   if (entry.levtype === "pl") {
     const family = families.get(entry.param);
     return family === undefined || entry.levelist === undefined ? undefined : variableOnLevel(family, entry.levelist);
   }
-  if (entry.levtype === "sol") {
-    const family = soil.get(entry.param);
-    return family === undefined ? undefined : singles.get(`${family}${entry.levelist}`);
-  }
+  if (entry.levtype === "sol") return soilVariable(entry.param, entry.levelist);
   return entry.levtype === "sfc" && entry.levelist === undefined ? singles.get(entry.param) : undefined;
 }
 
