@@ -92,8 +92,8 @@ export async function importInstalledPlugin({ name, directory }: InstalledPlugin
  * @param label what to call it in messages
  * @throws ModelError with the place of what is wrong in it
  */
-export function importCode(path: string, label: string): Promise<PluginExports> {
-  return importModule(path, { label, hint: "correct it there" });
+export function importCode(path: string, label: string, hint = "correct it there"): Promise<PluginExports> {
+  return importModule(path, { label, hint });
 }
 
 /** Path of the module that an import of `name` from a folder would give; undefined where nothing is installed under that name. */

@@ -84,7 +84,11 @@ export async function loadEntryPoint(
 ): Promise<EntryFunction> {
   if (place.kind === "nowhere") throw notFound(entry, place.tried, uri, files);
   const path = place.kind === "package" ? join(root, place.path) : place.path;
-  const exports = await importCode(path, `the code of the package ${uri}`);
+  // A web server has no list of files: those that no manifest names are not known, and were not fetched.
+  const hint = /^https?:/.test(uri)
+    ? "correct it there, and list what it imports in the package's metadata.json, under files"
+    : undefined;
+  const exports = await importCode(path, `the code of the package ${uri}`, hint);
   const exported = exports[entry.name] ?? (exports.default as Record<string, unknown> | undefined)?.[entry.name];
   if (typeof exported === "function") return exported as EntryFunction;
   const names = Object.keys(exports).filter((name) => typeof exports[name] === "function");

@@ -56,7 +56,7 @@ async function inspect(console: Console, name: string): Promise<void> {
   if (manifest?.license) rows.push(["licence", manifest.license]);
   if (manifest !== undefined) rows.push(["model", manifest.architecture || code || "not said"]);
   else rows.push(["model", `not said: it has no ${manifestName}`]);
-  rows.push(["code", code === undefined ? "none" : `${code} (${pkg.trusted ? "may run" : "runs only with --trust"})`]);
+  rows.push(["code", await codeText(code, pkg.trusted)]);
   const here = listed.filter((file) => file.here).length;
   const where = pkg.isLocal ? "on this machine" : `${here} in the cache`;
   rows.push(["files", `${listed.length}, ${formatBytes(total)}, ${where}`]);
@@ -107,4 +107,13 @@ async function verifyAll(console: Console): Promise<void> {
   throw new ModelError(`${lines.length} of ${done.checked} cached files were damaged:\n  ${lines.join("\n  ")}`, {
     hint: "they were taken out of the cache and will be brought again when they are used",
   });
+}
+
+/** Whether the package brings code, and whether that may run. Loaders that Foehn has itself are no code of the package. */
+async function codeText(entry: string | undefined, trusted: boolean): Promise<string> {
+  if (entry === undefined) return "none";
+  const { loaderAlias } = await import("../../../forecast/auto-models/registry.js");
+  const alias = loaderAlias(entry);
+  if (alias) return `none: ${entry} stands for Foehn's loader ${alias.name}`;
+  return `${entry} (${trusted ? "may run" : "runs only with --trust"})`;
 }
