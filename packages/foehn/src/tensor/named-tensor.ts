@@ -1,13 +1,22 @@
 // A tensor whose dimensions and features have names, so that no code asks "was axis 2 latitude?". One axis holds the features
 // (physical fields); the others are batch, time, space. Every operation returns a new NamedTensor (a view where the tensor
 // operation is one) with its own names and its own type; nothing changes in place and nothing is cached.
-// One long file because it is one class whose members share private state.
+// Here: what it is, and picking out of it. Changes of dimensions are in reshape.ts, several made into one in combine.ts.
 // The idea and the member list follow py4cast's and mfai's NamedTensor. Not here: coordinates, units, lazy evaluation.
 
 import type { Device, DType, Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import { DataError } from "../core/errors.js";
-import { didYouMean } from "../core/suggest.js";
+import {
+  indexInside,
+  noSuch,
+  notFeatures,
+  refuseDuplicates,
+  requireSameFeatures,
+  requireSameFrame,
+  sameList,
+} from "./checks.js";
+import * as combine from "./combine.js";
 import { describeNamedTensor } from "./describe.js";
 import {
   type Dims,
@@ -22,6 +31,7 @@ import {
   type Without,
   type WithoutAll,
 } from "./dims.js";
+import * as shapes from "./reshape.js";
 
 /** Options of the constructor. */
 export interface NamedTensorOptions {
@@ -155,7 +165,7 @@ export class NamedTensor<const out D extends Dims = Dims> {
   /** The named features in the order asked. @throws DataError for an unknown or repeated name */
   features(names: readonly string[]): NamedTensor<D> {
     const indices = names.map((name) => this.featureIndex(name));
-    return this.#with(this.#pick(this.featureDimIndex, indices), this.names, names);
+    return this.#with({ tensor: this.#pick(this.featureDimIndex, indices), names: this.names }, names);
   }
 
   /**
@@ -190,18 +200,7 @@ export class NamedTensor<const out D extends Dims = Dims> {
   ): NamedTensor<Flattened<S, N, A, B>>;
   flatten(name: string): NamedTensor;
   flatten(name: string, start?: string | number, end?: string | number): NamedTensor {
-    const axis = this.featureDimIndex;
-    const first = start === undefined ? (axis === 0 ? 1 : 0) : this.#position(start);
-    const last = end === undefined ? (axis === this.ndim - 1 ? axis - 1 : this.ndim - 1) : this.#position(end);
-    if (last < first) throw new DataError(`cannot flatten from "${this.names[first]}" back to "${this.names[last]}"`);
-    if (axis >= first && axis <= last) throw this.#notFeatures("flatten");
-    const shape = this.shape;
-    const size = shape.slice(first, last + 1).reduce((a, b) => a * b, 1);
-    return this.#with(
-      this.tensor.reshape([...shape.slice(0, first), size, ...shape.slice(last + 1)]),
-      [...this.names.slice(0, first), name, ...this.names.slice(last + 1)],
-      this.featureNames,
-    );
+    return this.#with(shapes.flatten(this, name, start, end)) as NamedTensor;
   }
 
   /** Splits a dimension into several. @throws DataError when the sizes do not multiply to its size; features cannot be split */
@@ -211,23 +210,7 @@ export class NamedTensor<const out D extends Dims = Dims> {
     sizes: readonly number[],
     names: M,
   ): NamedTensor<Unflattened<S, N, M>> {
-    const index = this.dimIndex(name);
-    if (index === this.featureDimIndex) throw this.#notFeatures("unflatten");
-    const size = this.dimSize(name);
-    if (sizes.length !== names.length) {
-      throw new DataError(
-        `${sizes.length} sizes (${sizes.join(", ")}) for ${names.length} names (${names.join(", ")})`,
-      );
-    }
-    if (sizes.reduce((a, b) => a * b, 1) !== size) {
-      throw new DataError(`sizes ${sizes.join(" × ")} do not make ${size}, the size of "${name}"`);
-    }
-    const shape = this.shape;
-    return this.#with(
-      this.tensor.reshape([...shape.slice(0, index), ...sizes, ...shape.slice(index + 1)]),
-      [...this.names.slice(0, index), ...names, ...this.names.slice(index + 1)],
-      this.featureNames,
-    ) as NamedTensor<never>;
+    return this.#with(shapes.unflatten(this, name, sizes, names)) as NamedTensor<never>;
   }
 
   /** Removes dimensions of size 1. @throws DataError when one is larger or holds the features */
@@ -235,20 +218,7 @@ export class NamedTensor<const out D extends Dims = Dims> {
     this: NamedTensor<S>,
     ...names: L
   ): NamedTensor<WithoutAll<S, L>> {
-    const indices = names.map((name) => {
-      const index = this.dimIndex(name);
-      if (index === this.featureDimIndex) throw this.#notFeatures("squeeze");
-      if (this.shape[index] !== 1)
-        throw new DataError(`cannot squeeze "${name}": its size is ${this.shape[index]}, not 1`);
-      return index;
-    });
-    refuseDuplicates("dimension", names);
-    const keep = (_: unknown, i: number) => !indices.includes(i);
-    return this.#with(
-      this.tensor.reshape(this.shape.filter(keep)),
-      this.names.filter(keep),
-      this.featureNames,
-    ) as NamedTensor<never>;
+    return this.#with(shapes.squeeze(this, names)) as NamedTensor<never>;
   }
 
   /** Adds a dimension of size 1 before position `index` (negative counts from behind the last). */
@@ -257,12 +227,7 @@ export class NamedTensor<const out D extends Dims = Dims> {
     name: N,
     index: I,
   ): NamedTensor<InsertAt<S, N, I>> {
-    const position = index < 0 ? index + this.ndim + 1 : index;
-    if (!Number.isInteger(position) || position < 0 || position > this.ndim) {
-      throw new DataError(`cannot insert "${name}" at ${index}: the tensor has ${this.ndim} dimensions`);
-    }
-    const names = [...this.names.slice(0, position), name, ...this.names.slice(position)];
-    return this.#with(this.tensor.unsqueeze(position), names, this.featureNames) as NamedTensor<never>;
+    return this.#with(shapes.unsqueeze(this, name, index)) as NamedTensor<never>;
   }
 
   /**
@@ -273,50 +238,35 @@ export class NamedTensor<const out D extends Dims = Dims> {
     this: NamedTensor<S>,
     other: NamedTensor<E>,
   ): NamedTensor<ExpandedFrom<S, E>> {
-    let tensor = this.tensor;
-    const names: string[] = [...this.names];
-    const shape = [...this.shape];
-    for (const index of other.spatialDimIndices) {
-      const name = other.names[index]!;
-      if (names.includes(name)) continue;
-      if (index > names.length) {
-        throw new DataError(`cannot place "${name}" at position ${index} of (${names.join(", ")})`, {
-          hint: "the other tensor has leading dimensions that this one lacks",
-        });
-      }
-      names.splice(index, 0, name);
-      shape.splice(index, 0, other.shape[index]!);
-      tensor = tensor.unsqueeze(index);
-    }
-    return this.#with(tensor.expand(shape), names, this.featureNames) as NamedTensor<never>;
+    return this.#with(shapes.unsqueezeAndExpandFrom(this, other)) as NamedTensor<never>;
   }
 
   /** Entry `i` along a dimension, without that dimension (negative counts from the end). @throws DataError for features: use `feature` */
   selectDim<S extends Dims, N extends S[number]>(this: NamedTensor<S>, name: N, i: number): NamedTensor<Without<S, N>> {
     const index = this.dimIndex(name);
-    if (index === this.featureDimIndex) throw this.#notFeatures("selectDim", "use feature(name) or selectTensorDim");
+    if (index === this.featureDimIndex) throw notFeatures(this, "selectDim", "use feature(name) or selectTensorDim");
     const names = this.names.filter((n) => n !== name);
-    return this.#with(this.selectTensorDim(name, i), names, this.featureNames) as NamedTensor<never>;
+    return this.#with({ tensor: this.selectTensorDim(name, i), names }) as NamedTensor<never>;
   }
 
   /** Entry `i` along any dimension, as a bare tensor. */
   selectTensorDim(name: D[number], i: number): Tensor {
-    return this.tensor.select(this.dimIndex(name), this.#inRange(name, i));
+    return this.tensor.select(this.dimIndex(name), indexInside(this, name, i));
   }
 
   /** The entries at `indices` along a dimension, in that order; along the features their names follow. */
   indexSelectDim(name: D[number], indices: readonly number[]): NamedTensor<D> {
     const index = this.dimIndex(name);
-    const positions = indices.map((i) => this.#inRange(name, i));
+    const positions = indices.map((i) => indexInside(this, name, i));
     const features = index === this.featureDimIndex ? positions.map((i) => this.featureNames[i]!) : this.featureNames;
-    return this.#with(this.#pick(index, positions), this.names, features);
+    return this.#with({ tensor: this.#pick(index, positions), names: this.names }, features);
   }
 
   /** The entries at `indices` along any dimension, as a bare tensor. */
   indexSelectTensorDim(name: D[number], indices: readonly number[]): Tensor {
     return this.#pick(
       this.dimIndex(name),
-      indices.map((i) => this.#inRange(name, i)),
+      indices.map((i) => indexInside(this, name, i)),
     );
   }
 
@@ -328,7 +278,7 @@ export class NamedTensor<const out D extends Dims = Dims> {
     const from = bound(start);
     const to = Math.max(from, bound(end ?? size));
     const features = index === this.featureDimIndex ? this.featureNames.slice(from, to) : this.featureNames;
-    return this.#with(this.tensor.narrow(index, from, to - from), this.names, features);
+    return this.#with({ tensor: this.tensor.narrow(index, from, to - from), names: this.names }, features);
   }
 
   /** Each entry along a dimension in turn. @throws DataError for features */
@@ -349,47 +299,34 @@ export class NamedTensor<const out D extends Dims = Dims> {
     this: NamedTensor<S>,
     pattern: P & Pattern<S, P>,
   ): NamedTensor<Rearranged<P>> {
-    const sides = pattern.split("->").map((side) => side.trim().split(/\s+/).filter(Boolean));
-    const [left, right] = sides;
-    if (sides.length !== 2 || !left || !right) throw new DataError(`cannot read "${pattern}"; expected "a b -> b a"`);
-    if (!sameList(left, this.names)) {
-      throw new DataError(
-        `"${pattern}" starts from (${left.join(", ")}), but the tensor has (${this.names.join(", ")})`,
-      );
-    }
-    refuseDuplicates("dimension", right);
-    for (const name of right) if (!left.includes(name)) throw noSuch("dimension", name, this.names);
-    const lost = left.filter((name) => !right.includes(name));
-    if (lost.length > 0) throw new DataError(`"${pattern}" drops ${lost.join(", ")}; rearrange only reorders`);
-    const order = right.map((name) => this.names.indexOf(name));
-    return this.#with(this.tensor.permute(order), right, this.featureNames) as NamedTensor<never>;
+    return this.#with(shapes.rearrange(this, pattern)) as NamedTensor<never>;
   }
 
   // ---- values -----------------------------------------------------------------------------------------------------
 
   /** Elementwise sum with a number, a broadcastable tensor, or a NamedTensor of the same names and features. */
   add(other: number | Tensor | NamedTensor): NamedTensor<D> {
-    return this.#arithmetic(other, (a, b) => a.add(b as never));
+    return this.withTensor(this.tensor.add(this.#operand(other) as never));
   }
 
   /** Elementwise difference, operands as in `add`. */
   sub(other: number | Tensor | NamedTensor): NamedTensor<D> {
-    return this.#arithmetic(other, (a, b) => a.sub(b as never));
+    return this.withTensor(this.tensor.sub(this.#operand(other) as never));
   }
 
   /** Elementwise product, operands as in `add`. */
   mul(other: number | Tensor | NamedTensor): NamedTensor<D> {
-    return this.#arithmetic(other, (a, b) => a.mul(b as never));
+    return this.withTensor(this.tensor.mul(this.#operand(other) as never));
   }
 
   /** Elementwise quotient, operands as in `add`. */
   div(other: number | Tensor | NamedTensor): NamedTensor<D> {
-    return this.#arithmetic(other, (a, b) => a.div(b as never));
+    return this.withTensor(this.tensor.div(this.#operand(other) as never));
   }
 
   /** The same names around another tensor of the same rank and number of features. */
   withTensor(tensor: Tensor): NamedTensor<D> {
-    return this.#with(tensor, this.names, this.featureNames);
+    return this.#with({ tensor, names: this.names });
   }
 
   /** Copies the values; gradients flow through the copy. */
@@ -448,7 +385,7 @@ export class NamedTensor<const out D extends Dims = Dims> {
         `a batch of (${other.names.join(", ")}) has ${other.ndim + 1} dimensions, the tensor has shape (${tensor.shape.join(", ")})`,
       );
     }
-    return new NamedTensor(tensor, ["batch", ...other.names], other.featureNames, other.#options());
+    return other.#with({ tensor, names: ["batch", ...other.names] });
   }
 
   /**
@@ -459,25 +396,8 @@ export class NamedTensor<const out D extends Dims = Dims> {
     const [first] = list;
     if (!first) throw new DataError("cannot concatenate an empty list of NamedTensors");
     if (list.length === 1) return first.clone();
-    const axis = first.featureDimIndex;
-    const features: string[] = [];
-    for (const item of list) {
-      requireSameFrame(first, item, "concatenate");
-      const shared = item.featureNames.filter((name) => features.includes(name));
-      if (shared.length > 0)
-        throw new DataError(`cannot concatenate: feature ${shared.join(", ")} is in more than one tensor`);
-      features.push(...item.featureNames);
-      const differs = item.names.find((_, i) => i !== axis && item.shape[i] !== first.shape[i]);
-      if (differs !== undefined) {
-        const [a, b] = [first.dimSize(differs), item.dimSize(differs)];
-        throw new DataError(`cannot concatenate: "${differs}" has size ${a} in one tensor and ${b} in another`);
-      }
-    }
-    const joined = torch.cat(
-      list.map((item) => item.tensor),
-      { dim: axis },
-    );
-    return new NamedTensor(joined, first.names, features, first.#options());
+    const { tensor, features } = combine.concatFeatures(list);
+    return first.#with({ tensor, names: first.names }, features);
   }
 
   /** Stacks tensors of equal names, features and shape along a new dimension `name` at position `dim`. */
@@ -488,25 +408,7 @@ export class NamedTensor<const out D extends Dims = Dims> {
   ): NamedTensor<InsertAt<D, N, I>> {
     const [first] = list;
     if (!first) throw new DataError("cannot stack an empty list of NamedTensors");
-    for (const item of list) {
-      requireSameFrame(first, item, "stack");
-      requireSameFeatures(first, item, "stack");
-      if (!sameList(first.shape, item.shape)) {
-        throw new DataError(`cannot stack shapes (${first.shape.join(", ")}) and (${item.shape.join(", ")})`);
-      }
-    }
-    const position = dim < 0 ? dim + first.ndim + 1 : dim;
-    if (!Number.isInteger(position) || position < 0 || position > first.ndim) {
-      throw new DataError(`cannot stack along position ${dim} of ${first.ndim + 1} dimensions`);
-    }
-    const names = [...first.names.slice(0, position), name, ...first.names.slice(position)];
-    const stacked = torch.stack(
-      list.map((item) => item.tensor),
-      { dim: position },
-    );
-    return new NamedTensor(stacked, names, first.featureNames, first.#options()) as unknown as NamedTensor<
-      InsertAt<D, N, I>
-    >;
+    return first.#with(combine.stack(list, name, dim)) as NamedTensor<never>;
   }
 
   /**
@@ -517,34 +419,19 @@ export class NamedTensor<const out D extends Dims = Dims> {
     samples: readonly NamedTensor<D>[],
     options: { readonly padDims?: readonly D[number][]; readonly padValue?: number } = {},
   ): NamedTensor<readonly ["batch", ...D]> {
-    const [first] = samples;
-    if (!first) throw new DataError("cannot collate an empty list of NamedTensors");
+    if (samples.length === 0) throw new DataError("cannot collate an empty list of NamedTensors");
     const { padDims = [], padValue = 0 } = options;
-    const sizes = [...first.shape];
-    for (const name of padDims) {
-      const axis = first.dimIndex(name);
-      if (axis === first.featureDimIndex) throw new DataError(`cannot pad "${name}": it holds the features`);
-      sizes[axis] = Math.max(...samples.map((sample) => sample.shape[axis] ?? 0));
-    }
-    const padded = samples.map((sample) => {
-      requireSameFrame(first, sample, "collate");
-      const missing = sample.names.map((name, i) => (padDims.includes(name) ? sizes[i]! - sample.shape[i]! : 0));
-      if (missing.every((count) => count === 0)) return sample;
-      // The operator wants (before, after) pairs, last dimension first.
-      const pairs = missing.reverse().flatMap((count) => [0, count]);
-      return sample.withTensor(torch.aten("constant_pad_nd", sample.tensor, pairs, padValue) as Tensor);
-    });
-    return NamedTensor.stack(padded, "batch", 0) as unknown as NamedTensor<readonly ["batch", ...D]>;
+    return NamedTensor.stack(combine.padded(samples, padDims, padValue), "batch") as NamedTensor<never>;
   }
 
   // ---- inside -----------------------------------------------------------------------------------------------------
 
-  #options(): NamedTensorOptions {
-    return { featureDimName: this.featureDimName };
-  }
-
-  #with<const E extends Dims>(tensor: Tensor, names: E, featureNames: readonly string[]): NamedTensor<E> {
-    return new NamedTensor(tensor, names, featureNames, this.#options());
+  /** The result of an operation; the features are the same unless it changed them. */
+  #with<const E extends Dims>(
+    { tensor, names }: { tensor: Tensor; names: E },
+    features = this.featureNames,
+  ): NamedTensor<E> {
+    return new NamedTensor(tensor, names, features, { featureDimName: this.featureDimName });
   }
 
   #pick(axis: number, positions: readonly number[]): Tensor {
@@ -553,67 +440,10 @@ export class NamedTensor<const out D extends Dims = Dims> {
     return this.tensor.indexSelect(axis, index);
   }
 
-  #position(dim: string | number): number {
-    if (typeof dim === "string") return this.dimIndex(dim);
-    const position = dim < 0 ? dim + this.ndim : dim;
-    if (!Number.isInteger(position) || position < 0 || position >= this.ndim) {
-      throw new DataError(`no dimension ${dim}: the tensor has ${this.ndim} (${this.names.join(", ")})`);
-    }
-    return position;
-  }
-
-  #inRange(name: D[number], i: number): number {
-    const size = this.dimSize(name);
-    const position = i < 0 ? i + size : i;
-    if (!Number.isInteger(position) || position < 0 || position >= size) {
-      throw new DataError(`index ${i} is outside dimension "${name}" of size ${size}`);
-    }
-    return position;
-  }
-
-  #notFeatures(verb: string, hint?: string): DataError {
-    return new DataError(
-      `cannot ${verb} "${this.featureDimName}": it holds the features`,
-      hint === undefined ? {} : { hint },
-    );
-  }
-
-  #arithmetic(other: number | Tensor | NamedTensor, op: (a: Tensor, b: Tensor | number) => Tensor): NamedTensor<D> {
-    if (!(other instanceof NamedTensor)) return this.withTensor(op(this.tensor, other));
+  #operand(other: number | Tensor | NamedTensor): number | Tensor {
+    if (!(other instanceof NamedTensor)) return other;
     requireSameFrame(this, other, "combine");
     requireSameFeatures(this, other, "combine");
-    return this.withTensor(op(this.tensor, other.tensor));
+    return other.tensor;
   }
 }
-
-function requireSameFrame(a: NamedTensor, b: NamedTensor, verb: string): void {
-  if (!sameList(a.names, b.names)) {
-    throw new DataError(`cannot ${verb} tensors with dimensions (${a.names.join(", ")}) and (${b.names.join(", ")})`);
-  }
-  if (a.featureDimName !== b.featureDimName) {
-    throw new DataError(`cannot ${verb} tensors whose features are on "${a.featureDimName}" and "${b.featureDimName}"`);
-  }
-}
-
-function requireSameFeatures(a: NamedTensor, b: NamedTensor, verb: string): void {
-  if (!sameList(a.featureNames, b.featureNames)) {
-    throw new DataError(
-      `cannot ${verb} tensors with features (${a.featureNames.join(", ")}) and (${b.featureNames.join(", ")})`,
-    );
-  }
-}
-
-function sameList(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((value, i) => value === b[i]);
-}
-
-function refuseDuplicates(kind: string, names: readonly string[]): void {
-  const twice = names.filter((name, i) => names.indexOf(name) !== i);
-  if (twice.length > 0) throw new DataError(`${kind} name "${twice[0]}" comes twice in (${names.join(", ")})`);
-}
-
-function noSuch(kind: string, name: string, known: readonly string[]): DataError {
-  return new DataError(`no ${kind} "${name}" in (${known.join(", ")})`, withHint(didYouMean(name, known)));
-}
-
-const withHint = (hint: string): { hint?: string } => (hint ? { hint } : {});
