@@ -23,6 +23,10 @@ describe("CF time axes", () => {
     else expect(decode(value)).toBe(seconds);
   });
 
+  it("knows the nanoseconds of NumPy's times", () => {
+    expect(parseCfTime("nanoseconds since 2000-01-01")(86_400e9)).toBeCloseTo(Date.UTC(2000, 0, 2) / 1000, 6);
+  });
+
   it("refuses what it cannot decode, and says what to do", () => {
     expect(() => parseCfTime("hours since yesterday")).toThrow(/not CF time units/);
     expect(() => parseCfTime("months since 2000-01-01")).toThrow(/no fixed length/);

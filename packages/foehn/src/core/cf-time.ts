@@ -12,6 +12,7 @@ export function cfTimeUnits(origin: number): string {
 
 // biome-ignore format: one line per unit
 const unitSeconds: Readonly<Record<string, number>> = {
+  nanosecond: 1e-9, nanosec: 1e-9, ns: 1e-9,
   microsecond: 1e-6, microsec: 1e-6, us: 1e-6,
   millisecond: 1e-3, millisec: 1e-3, msec: 1e-3, ms: 1e-3,
   second: 1, sec: 1, s: 1,

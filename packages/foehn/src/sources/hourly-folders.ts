@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { StorageError } from "../core/errors.js";
-import { atomicWrite } from "../core/files.js";
+import { atomicWrite, toStorageError } from "../core/files.js";
 
 /** What was found. */
 export interface FolderTimes {
@@ -57,11 +57,16 @@ export async function folderTimes(search: FolderSearch): Promise<FolderTimes> {
   const look = async (): Promise<void> => {
     for (let folder = folders[next++]; folder; folder = folders[next++]) {
       const path = join(root, folder.name);
-      const { mtimeMs } = await stat(path);
+      const { mtimeMs } = await stat(path).catch((error: unknown) => {
+        throw toStorageError(error, path);
+      });
       const before = known[folder.name];
       if (before?.[0] === mtimeMs) found[folder.name] = before;
       else {
-        const inside = new Set(await readdir(path));
+        const names = await readdir(path).catch((error: unknown) => {
+          throw toStorageError(error, path);
+        });
+        const inside = new Set(names);
         found[folder.name] = [mtimeMs, files.flatMap((file, i) => (inside.has(file) ? [] : [i]))];
         changed = true;
       }

@@ -54,8 +54,9 @@ export function storeOver(description: string, urlOf: UrlOf, options: HttpStoreO
   const store: ObjectStore = {
     description,
     async head(path, { signal } = {}) {
-      // Some servers refuse HEAD or leave out the size; a request for one byte tells both, and whether ranges work.
-      const response = await request(path, { method: "HEAD", signal, allow: [404, 410, 405, 501] });
+      // Some servers refuse HEAD or leave out the size, and a signed address may be good for GET only; a request for one byte tells both,
+      // and whether ranges work.
+      const response = await request(path, { method: "HEAD", signal, allow: [401, 403, 404, 405, 410, 501] });
       if (response.status === 404 || response.status === 410) return undefined;
       if (response.status < 400 && response.headers.has("content-length")) {
         return infoOf(response.headers, response.headers.get("accept-ranges") === "bytes");

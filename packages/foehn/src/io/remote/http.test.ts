@@ -134,6 +134,7 @@ describe("an http store", () => {
     ["with ranges", {}],
     ["without ranges", { noRanges: true }],
     ["without HEAD", { noHead: true }],
+    ["that has signed for GET only", { noHead: 403 }],
   ])("reads the same bytes from a server %s", async (_, fault) => {
     const server = await serve({ "/pkg/a b+c.bin": data });
     server.faults.set("/pkg/a b+c.bin", fault);

@@ -9,8 +9,8 @@ import type { AddressInfo } from "node:net";
 export interface Fault {
   /** Ranges get the whole file with 200. */
   readonly noRanges?: boolean;
-  /** HEAD is refused with 405. */
-  readonly noHead?: boolean;
+  /** HEAD is refused with 405, or with this status. */
+  readonly noHead?: boolean | number;
   /** The connection breaks after so many bytes of a body … */
   readonly resetAfter?: number;
   /** … this often (default: always). Also the number of times that `status` is answered. */
@@ -90,7 +90,7 @@ export async function startServer(
       return;
     }
     if (request.method === "HEAD" && fault.noHead) {
-      response.writeHead(405).end();
+      response.writeHead(fault.noHead === true ? 405 : fault.noHead).end();
       return;
     }
     const etag = `"${createHash("sha256").update(file).digest("hex").slice(0, 16)}"`;
