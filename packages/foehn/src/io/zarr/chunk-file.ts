@@ -2,6 +2,7 @@
 
 import { open, rename } from "node:fs/promises";
 import { zarrCodec } from "./codecs.js";
+import { returnBuffer } from "./output-buffers.js";
 import type { ShardFiles, ShardPlace } from "./shard-files.js";
 
 /** A chunk on its way. */
@@ -23,8 +24,12 @@ export interface ChunkPlace {
 export async function writeChunkFile(place: ChunkPlace, bytes: Uint8Array, shards: ShardFiles): Promise<boolean> {
   const { file, codec, elementBytes, temporary, shard } = place;
   const encoded = await zarrCodec(codec).encode(bytes, elementBytes);
-  if (shard) return shards.add(file, encoded, shard, codec === "none");
-  await writeDurably(temporary ?? file, encoded);
+  try {
+    if (shard) return await shards.add(file, encoded, shard, codec === "none");
+    await writeDurably(temporary ?? file, encoded);
+  } finally {
+    returnBuffer(encoded);
+  }
   if (temporary !== undefined) await rename(temporary, file);
   return true;
 }

@@ -7,7 +7,20 @@ import { ShardFiles } from "./shard-files.js";
 
 const shards = new ShardFiles();
 
-parentPort?.on("message", async (job: ChunkJob) => {
+// Node hands over all messages that wait in one turn of its loop, and within a turn no write ends. With one chunk a turn, the disk works
+// while the next chunks are compressed.
+const jobs: ChunkJob[] = [];
+
+parentPort?.on("message", (job: ChunkJob) => {
+  if (jobs.push(job) === 1) setImmediate(next);
+});
+
+function next(): void {
+  void work(jobs.shift()!);
+  if (jobs.length > 0) setImmediate(next);
+}
+
+async function work(job: ChunkJob): Promise<void> {
   const answer = (more: Partial<ChunkDone>): void => {
     const { id } = job;
     if (job.buffer) parentPort?.postMessage({ id, buffer: job.buffer, ...more } satisfies ChunkDone, [job.buffer]);
@@ -24,4 +37,4 @@ parentPort?.on("message", async (job: ChunkJob) => {
       error: { message, ...(code === undefined ? {} : { code }), ...(syscall === undefined ? {} : { syscall }) },
     });
   }
-});
+}

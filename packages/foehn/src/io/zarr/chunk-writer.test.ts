@@ -25,7 +25,7 @@ const spec = { name: "a", dimensions: ["time", "x"], shape: [null, size], dataTy
 describe("the worker thread", () => {
   it("copies before it resolves: the caller may reuse its array", async (context) => {
     const Writer = await compiledWriter(context);
-    for (const compression of ["none", "zstd", "blosc"]) {
+    for (const compression of ["none", "gzip", "zstd", "blosc"]) {
       const path = join(folder, `${compression}.zarr`);
       const writer = await Writer.create(path, { compression });
       await writer.declare(spec);

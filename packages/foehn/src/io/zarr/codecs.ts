@@ -1,5 +1,5 @@
-// Compression of Zarr chunks: none, gzip (node:zlib), zstd and blosc (the system's libraries where they are, else WebAssembly). It runs
-// in the writer's worker threads.
+// Compression of Zarr chunks: none, gzip, zstd and blosc, by the system's libraries where they are (native-codecs.ts), else by node:zlib and
+// WebAssembly. It runs in the writer's worker threads.
 // "none" is the default: on a fast disk one core compresses a noisy float32 field four to ten times slower than the disk writes it
 // (bench/forecast-io.mjs prints both). Decoding is zarrita's business (read.ts).
 
@@ -16,6 +16,7 @@ export interface ZarrCodec {
   metadataV3(elementBytes: number): unknown;
   /** `compressor` of format 2; undefined when chunks are stored plain. */
   metadataV2(): unknown;
+  /** The result may lie in a buffer of output-buffers.ts: `returnBuffer` when it is written. */
   encode(bytes: Uint8Array, elementBytes: number): Promise<Uint8Array>;
 }
 
@@ -31,6 +32,8 @@ function once(
 }
 
 const gzipAsync = promisify(gzip);
+const gzipLevel = 1;
+const systemGzip = once(({ nativeGzip }) => nativeGzip(gzipLevel));
 
 const none: ZarrCodec = {
   name: "none",
@@ -41,9 +44,9 @@ const none: ZarrCodec = {
 
 const gzip1: ZarrCodec = {
   name: "gzip",
-  metadataV3: () => ({ name: "gzip", configuration: { level: 1 } }),
-  metadataV2: () => ({ id: "gzip", level: 1 }),
-  encode: (bytes) => gzipAsync(bytes, { level: 1 }),
+  metadataV3: () => ({ name: "gzip", configuration: { level: gzipLevel } }),
+  metadataV2: () => ({ id: "gzip", level: gzipLevel }),
+  encode: async (bytes) => (await systemGzip())?.(bytes) ?? gzipAsync(bytes, { level: gzipLevel }),
 };
 
 const zstdLevel = 1;
