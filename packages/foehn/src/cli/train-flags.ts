@@ -33,6 +33,8 @@ export function addTrainFlags(command: Command): void {
       "where statistics are kept between runs (default: in the cache folder, FOEHN_CACHE)",
     )
     .addOption(integerOption("--batch-size <n>", "samples per batch (default: 1)", { min: 1 }))
+    .option("--drop-last", "leave the last batch of an epoch out when it is not full")
+    .option("--no-drop-last", "train on it too, the default")
     .addOption(integerOption("--num-workers <n>", "threads that read data, 0 for none (default: by size)", { min: 0 }))
     .addOption(
       integerOption("--prefetch-factor <n>", "batches read ahead (default: 2 with threads, else 1)", { min: 1 }),

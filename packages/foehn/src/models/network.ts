@@ -71,6 +71,13 @@ export abstract class Network extends nn.Module {
    */
   loadInitialWeights(): void {}
 
+  /**
+   * Refuses batches that it cannot be trained on, such as those with a single value to normalise over. Called before a training, with
+   * the sizes of its batches. Default: takes all.
+   * @throws ConfigError
+   */
+  checkTrainingBatch(_batchSize: number): void {}
+
   /** Reshapes the static tensors once, before training or a forecast. Default: unchanged. */
   transformStatics(statics: StaticTensors): StaticTensors {
     return statics;

@@ -41,15 +41,17 @@ export abstract class PaddedNetwork extends Network {
 
   override forward(input: Tensor): Tensor {
     return this.#padding.around(input, this.activationLayout, (x) => {
-      this.#checkStatistics(x);
+      if (this.training) this.#checkStatistics(x.size(0), [x.size(2), x.size(3)]);
       return this.compute(x);
     });
   }
 
+  override checkTrainingBatch(batchSize: number): void {
+    this.#checkStatistics(batchSize, this.paddedShape);
+  }
+
   /** The coarsest stage normalises over batch and space; with one value there its variance is 0/0, which poisons the weights. */
-  #checkStatistics(x: Tensor): void {
-    if (!this.training) return;
-    const [batch, , height, width] = x.shape as [number, number, number, number];
+  #checkStatistics(batch: number, [height, width]: readonly [number, number]): void {
     const stride = this.#normStride;
     const values = (size: number) => Math.max(1, Math.ceil(size / stride));
     if (batch * values(height) * values(width) > 1) return;

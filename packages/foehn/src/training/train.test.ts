@@ -502,6 +502,31 @@ describe("train", () => {
     expect(ends).toEqual(["interrupted", "completed"]);
   });
 
+  it("refuses batches that the network cannot train on before anything is written, the last one of an epoch too", async () => {
+    const runs_dir = join(directory, "batches");
+    // Half a 16×16 grid four times: one value is left of each sample.
+    const refused = async (options: Parameters<typeof train>[0], samples: number) =>
+      rejection(run({ ...options, epochs: 1, runs_dir }, { trainSamples: samples }));
+    expect(await refused({ batch_size: 1 }, 4)).toMatchObject({
+      code: "config",
+      message: "halfunet cannot train on one sample of 16×16 at a time",
+    });
+    expect(await refused({ batch_size: 2 }, 5)).toMatchObject({
+      message: expect.stringMatching(/^the last of 3 batches has 1 sample: halfunet cannot train/),
+      hint: expect.stringContaining("drop_last"),
+    });
+    expect(await refused({ batch_size: 8, drop_last: true }, 5)).toMatchObject({
+      message: "drop_last leaves no batch: the training split has 5 samples, a batch 8",
+    });
+    expect(existsSync(runs_dir)).toBe(false);
+    const result = await run({ batch_size: 2, drop_last: true, epochs: 1 }, { trainSamples: 5 });
+    expect(readMetrics(result.metricsPath).filter((record) => record.kind === "step")).toHaveLength(2);
+    const notes: string[] = [];
+    const progress = { start() {}, update() {}, note: (text: string) => void notes.push(text), finish() {} };
+    await resumeTraining(result.runDir, {}, { dataset: tinyData({ trainSamples: 5 }), progress });
+    expect(notes).toEqual(["nothing to train: 1 of 1 epochs are done; more with --epochs"]);
+  });
+
   it("does not resume a run that another living process is training", async () => {
     const { runDir } = await run({ epochs: 1, limit_train_batches: 1 });
     const path = join(runDir, "status.json");

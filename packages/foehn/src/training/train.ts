@@ -15,6 +15,7 @@ import type { TrainingCallback } from "./callbacks.js";
 import { CheckpointFolder } from "./checkpoints.js";
 import { longestUnroll } from "./curriculum.js";
 import { checkSameDataset, readDatasetRecord } from "./dataset-record.js";
+import { checkBatches } from "./epoch-batches.js";
 import { lossContext } from "./losses/loss.js";
 import { createLoss } from "./losses/registry.js";
 import { type ChosenObserver, observers } from "./observer.js";
@@ -75,6 +76,7 @@ export async function train(input: TrainOptionsInput, hooks: TrainHooks = {}): P
       await checkWeightsFit(options.load_weights, splits.info);
       loadWeights(network, options.load_weights);
     } else network.loadInitialWeights();
+    checkBatches(network, splits.train, options);
     const now = hooks.now?.() ?? Math.floor(Date.now() / 1000);
     const id = newRunId(options, now);
     const runDir = await createRunFolder({

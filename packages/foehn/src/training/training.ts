@@ -12,6 +12,7 @@ import { disposeBatch, moveBatch } from "./batch.js";
 import type { EpochRecord, ScalarsRecord, StepRecord, TrainingCallback, TrainingEnd } from "./callbacks.js";
 import { type Checkpoint, CheckpointFolder, type CheckpointName } from "./checkpoints.js";
 import { unrolledSteps } from "./curriculum.js";
+import { epochBatches } from "./epoch-batches.js";
 import { judgeEpoch } from "./judge-epoch.js";
 import { Learner } from "./learner.js";
 import { MetricsLog } from "./metrics-log.js";
@@ -77,10 +78,7 @@ export class Training {
     this.#input = input;
     this.#progress = input.progress ?? silentProgress;
     this.#checkpoints = new CheckpointFolder(join(runDir, "checkpoints"));
-    this.#batchesPerEpoch = numBatches(splits.train, {
-      batchSize: options.batch_size,
-      limit: options.limit_train_batches ?? undefined,
-    });
+    this.#batchesPerEpoch = numBatches(splits.train, epochBatches(options));
     const stepsPerEpoch = Math.ceil(this.#batchesPerEpoch / options.accumulate_grad_batches);
     this.#learner = new Learner({
       network,
@@ -105,6 +103,7 @@ export class Training {
         for (const tensor of [...checkpoint.model.values(), ...checkpoint.optimizer.values()]) tensor.dispose();
       }
       const firstStep = this.#state.step;
+      this.#sayIfDone();
       this.#log = new MetricsLog(metricsPath, this.#state.metrics_bytes);
       await this.#tell((callback) =>
         callback.onStart?.({ runDir, options, info: splits.info, isResumed: checkpoint !== null }),
@@ -123,6 +122,17 @@ export class Training {
       this.#learner.dispose();
       this.#endStatus(reason);
       await this.#tellEnd({ runDir, reason });
+    }
+  }
+
+  /** A resume of what is finished only tests and packages it: that should not surprise. */
+  #sayIfDone(): void {
+    const { epoch, is_stopped_early: isStopped, stale_validations: stale } = this.#state;
+    const { epochs } = this.#input.options;
+    if (isStopped) {
+      this.#progress.note(`nothing to train: it stopped early after epoch ${epoch}, ${stale} validations without gain`);
+    } else if (epoch >= epochs) {
+      this.#progress.note(`nothing to train: ${epoch} of ${epochs} epochs are done; more with --epochs`);
     }
   }
 
@@ -151,10 +161,9 @@ export class Training {
     this.#progress.start(`epoch ${state.epoch + 1}/${options.epochs}`, this.#batchesPerEpoch);
     this.#learner.numSteps = unrolledSteps(options, state.epoch);
     const loader = batches(splits.train, {
-      batchSize: options.batch_size,
+      ...epochBatches(options),
       shuffleSeed: options.seed,
       epoch: state.epoch,
-      limit: this.#batchesPerEpoch,
       startAt: state.batch,
     });
     const { times } = this.#learner;

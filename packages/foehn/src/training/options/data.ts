@@ -22,6 +22,7 @@ export const dataOptions = {
   num_input_steps: count().default(2).describe("past states in the network's input"),
   num_pred_steps_val_test: count().default(5).describe("steps unrolled in validation"),
   batch_size: count().default(1),
+  drop_last: z.boolean().default(false).describe("leave the last batch of an epoch out when it is not full"),
   num_workers: z
     .int()
     .nonnegative()
