@@ -110,7 +110,7 @@ export function errorScale(...errors: readonly ArrayLike<number>[]): ColourScale
 }
 
 const temperatures = new Set(["t", "d2m", "2d", "skt", "sst", "pt", "mx2t", "mn2t", "mx2t6", "mn2t6"]);
-const signed = new Set(["u", "v", "w", "vo", "d", "si", "wz"]);
+const signed = new Set(["u", "v", "w", "vo", "d", "si", "wz", "ugust", "vgust"]);
 const amounts = new Set([
   "q",
   "r",
@@ -127,12 +127,26 @@ const amounts = new Set([
   "sd",
   "sf",
   "cape",
+  "tirf",
+  "sprate",
+  "prec",
+  "tciwv",
+  "ciwc",
+  "clwc",
+  "crwc",
+  "cswc",
 ]);
-const fluxes = new Set(["ssr", "ssrd", "str", "strd", "tsr", "ttr", "msl", "sp"]);
+const fluxes = new Set(["ssr", "ssrd", "str", "strd", "tsr", "ttr", "msl", "prmsl", "sp"]);
 
-/** The natural palette of a variable, by its ECMWF short name (a height or level may be part of it: `t2m`, `10u`, `u850`, `t_500`). */
+/**
+ * The natural palette of a variable, by its ECMWF short name (a height or level may be part of it: `t2m`, `10u`, `u850`, `t_500`), also as
+ * Titan spells it (`aro_t2m_2m`, `arp_u_850hpa`).
+ */
 export function paletteOf(variable: string): PaletteName {
-  const name = variable.toLowerCase();
+  const name = variable
+    .toLowerCase()
+    .replace(/^(aro|arp|ant)_/, "")
+    .replace(/_\d+(m|hpa)$/, "");
   const stem = name.replace(/^\d+/, "").replace(/_?\d+m?$/, "");
   if (temperatures.has(name) || temperatures.has(stem)) return "plasma";
   if (signed.has(stem)) return "PuOr";

@@ -195,6 +195,12 @@ describe("colour scales", () => {
     expect(["t2m", "2t", "t850", "t_500", "sst", "d2m"].map(paletteOf)).toEqual(Array(6).fill("plasma"));
     expect(["u10", "10u", "v850", "u_500", "vo500", "d850"].map(paletteOf)).toEqual(Array(6).fill("PuOr"));
     expect(["q700", "tp", "tcwv"].map(paletteOf)).toEqual(Array(3).fill("YlGnBu"));
+    expect(["aro_t2m_2m", "arp_t_850hpa"].map(paletteOf)).toEqual(["plasma", "plasma"]);
+    expect(["aro_u10_10m", "arp_v_500hpa", "aro_wz_850hpa"].map(paletteOf)).toEqual(Array(3).fill("PuOr"));
+    expect(["aro_tp_0m", "aro_r2_2m", "ant_prec_0m", "aro_prmsl_0hpa"].map(paletteOf)).toEqual([
+      ...Array(3).fill("YlGnBu"),
+      "cividis",
+    ]);
     expect(["z500", "h", "something"].map(paletteOf)).toEqual(Array(3).fill("viridis"));
   });
 });
