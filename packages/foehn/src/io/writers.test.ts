@@ -7,6 +7,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import type { ArrayWriter } from "./array-writer.js";
+import { openNetcdf } from "./netcdf/read.js";
 import { NetcdfWriter } from "./netcdf/write.js";
 import { pythonLacks, runPython } from "./python.test-support.js";
 import { openZarr } from "./zarr/read.js";
@@ -165,6 +166,14 @@ print(json.dumps({
     });
   });
 }
+
+it("NetCDF attributes keep whole numbers that 32 bits cannot hold", async () => {
+  const path = join(folder, "large.nc");
+  const attributes = { seed: 5_000_000_000, small: -7, none: 2.5 };
+  await (await NetcdfWriter.create(path, { attributes })).close();
+  using file = await openNetcdf(path);
+  expect(file.attributes).toMatchObject(attributes);
+});
 
 describe("Zarr round trip", () => {
   it.each(["none", "gzip", "zstd", "blosc"])("reads back bit for bit with %s, both formats", async (compression) => {

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataCache, dataCacheDir, dataCacheLimit } from "./data-cache.js";
@@ -29,6 +29,7 @@ describe("the place and the size", () => {
     const all = { FOEHN_DATA_CACHE: "/d", FOEHN_CACHE: "/c", FOEHN_ROOTDIR: "/r" };
     expect(dataCacheDir(all)).toBe("/d");
     expect(dataCacheDir({ ...all, FOEHN_DATA_CACHE: "" })).toBe("/c/data");
+    expect(dataCacheDir({ ...all, FOEHN_DATA_CACHE: "~/d" })).toBe(join(homedir(), "d"));
     expect(dataCacheDir({ FOEHN_ROOTDIR: "/r" })).toBe("/r/cache/data");
     expect(dataCacheDir({ XDG_CACHE_HOME: "/x" })).toMatch(/data$/);
     expect([{}, { FOEHN_DATA_CACHE_SIZE: "500MB" }, { FOEHN_DATA_CACHE_SIZE: "0" }].map(dataCacheLimit)).toEqual([

@@ -9,6 +9,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } f
 import { basename, dirname, join, resolve } from "node:path";
 import { crc32 } from "node:zlib";
 import { cacheDir } from "../core/cache-dir.js";
+import { environmentFolder } from "../core/environment.js";
 import { UsageError } from "../core/errors.js";
 import { atomicWrite, toStorageError } from "../core/files.js";
 
@@ -16,7 +17,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where data are cached: `FOEHN_DATA_CACHE`, else the folder `data` of Foehn's cache (`FOEHN_CACHE`, or the system's place). */
 export function dataCacheDir(env: Environment = process.env): string {
-  return resolve(env.FOEHN_DATA_CACHE || cacheDir("data", { env }));
+  return resolve(environmentFolder("FOEHN_DATA_CACHE", env) ?? cacheDir("data", { env }));
 }
 
 /** How large it may become: `FOEHN_DATA_CACHE_SIZE` (`500MB`, `100GB`; 0 keeps nothing), else 20 GB. @throws UsageError */

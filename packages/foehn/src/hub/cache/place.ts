@@ -1,15 +1,14 @@
 // Where the model cache lies. Not here: what is in it (model-cache.ts).
 
-import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { cacheDir } from "../../core/cache-dir.js";
+import { environmentFolder } from "../../core/environment.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Folder of the model cache: `FOEHN_MODEL_CACHE`, else `models` in `FOEHN_CACHE` or in the system's cache folder. */
 export function modelCacheFolder(environment: Environment = process.env): string {
-  const own = environment.FOEHN_MODEL_CACHE?.replace(/^~(?=$|[\\/])/, homedir());
-  return resolve(own || cacheDir("models", { env: environment }));
+  return resolve(environmentFolder("FOEHN_MODEL_CACHE", environment) ?? cacheDir("models", { env: environment }));
 }
 
 /** Caches that are read and never written (`FOEHN_CACHE_READONLY`, several with the system's path separator), such as a site's. */

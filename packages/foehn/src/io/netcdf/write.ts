@@ -371,7 +371,8 @@ function setAttribute(
 ): void {
   if (typeof value === "string") target.create_attribute(name, value);
   else if (typeof value === "number") {
-    target.create_attribute(name, Number.isInteger(value) ? Int32Array.of(value) : Float64Array.of(value));
+    const isSmall = Number.isInteger(value) && Math.abs(value) < 2 ** 31;
+    target.create_attribute(name, isSmall ? Int32Array.of(value) : Float64Array.of(value));
   } else if (typeof value === "boolean") target.create_attribute(name, Int32Array.of(value ? 1 : 0));
   else if (value.every((entry) => typeof entry === "number")) {
     target.create_attribute(name, Float64Array.from(value as readonly number[]));
