@@ -7,6 +7,7 @@ import { NetworkError } from "../../core/errors.js";
 import { fetchJson, fetchWithRetry, type HttpOptions, isNotFound } from "../../io/remote/http.js";
 import { storeOver } from "../../io/remote/http-store.js";
 import { encodePath } from "../../io/remote/object-path.js";
+import { publicUrl } from "../../io/remote/public-url.js";
 import type { PackageFile, PackageStore } from "./package-store.js";
 
 /** A version of a model. */
@@ -120,6 +121,9 @@ export function openNgcStore(address: NgcAddress, options: NgcOptions = {}): Pac
       if (location !== null) return new URL(location, base).href;
       throw new NetworkError(`the registry gives no address for "${path}"`, { where: base });
     });
+    // NGC publishes no hashes: what comes in the clear could be anything.
+    const isDowngrade = /^http:/.test(url) && /^https:/.test(endpoint);
+    if (isDowngrade) throw new NetworkError("the registry gives an unencrypted address", { where: publicUrl(url) });
     if (!/^https?:/.test(url) || !URL.canParse(url))
       throw new NetworkError("the registry gives an address that is not http", { where: id });
     signed.set(path, { url, until: Date.now() + signedForMs });

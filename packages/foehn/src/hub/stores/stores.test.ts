@@ -11,6 +11,7 @@ import { readLock } from "../lock.js";
 import { Package, type PackageOptions } from "../package.js";
 import { lockPackages, pull } from "../pull.js";
 import { push } from "../push.js";
+import { openNgcStore } from "./ngc-store.js";
 import { type FakeRepository, hubHandler, ngcHandler } from "./stores.test-support.js";
 
 const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
@@ -213,6 +214,25 @@ describe("a model in NGC", () => {
     vi.stubEnv("NGC_CLI_API_KEY", "right-key");
     expect((await readFile(await open("ngc://models/mine/fcn@0.2").resolve("weights.tar"))).equals(weights)).toBe(true);
     for (const { headers } of storage.seen) expect(headers.authorization).toBeUndefined();
+  });
+
+  it("is not read in the clear, nor from anything but the web", async () => {
+    let url = "http://storage.example/weights?sig=geheim";
+    const asked: string[] = [];
+    const answer = async (input: string | URL | Request): Promise<Response> => {
+      asked.push(String(input));
+      return Response.json({ urls: [url] });
+    };
+    const { objects } = openNgcStore(
+      { org: "nvidia", team: "modulus", model: "fcn", version: "0.2" },
+      { endpoint: "https://ngc.example", fetch: answer as typeof globalThis.fetch, retries: 0 },
+    );
+    const failure = await objects.read("weights.tar").catch((error: unknown) => error as Error & { where: string });
+    expect(failure).toMatchObject({ message: "the registry gives an unencrypted address" });
+    expect(JSON.stringify(failure)).not.toContain("geheim");
+    url = "file:///etc/passwd";
+    await expect(objects.read("weights.tar")).rejects.toThrow(/not http/);
+    expect(asked.every((address) => address.startsWith("https://ngc.example/"))).toBe(true);
   });
 
   it("gives members of a zip, and a zip as the package", async () => {
