@@ -2,8 +2,9 @@
 // steps of whole hours. Shared by GFS and ECMWF.
 
 import { UsageError } from "../core/errors.js";
-import { formatTime } from "../core/time.js";
+import { formatTime, parseDuration } from "../core/time.js";
 import type { ArchiveSlot } from "./archive-layout.js";
+import { parseSteps, parseTimes } from "./source-spec.js";
 
 const hour = 3600;
 const cycle = 6 * hour;
@@ -23,6 +24,21 @@ export interface RunsAndSteps {
    * seconds. Default: never.
    */
   readonly fallback?: number | undefined;
+}
+
+/** What the keys `date`, `steps`, `times` and `fallback` of a spec say. @throws UsageError */
+export function runsAndSteps(given: ReadonlyMap<string, string>, run: number | undefined): RunsAndSteps {
+  const parsed = <T>(key: string, parse: (text: string) => T): T | undefined => {
+    const text = given.get(key);
+    return text === undefined ? undefined : parse(text);
+  };
+  return {
+    runs: parsed("date", parseTimes),
+    steps: parsed("steps", parseSteps),
+    times: parsed("times", parseTimes),
+    fallback: parsed("fallback", parseDuration),
+    run,
+  };
 }
 
 /**

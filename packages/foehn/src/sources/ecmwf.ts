@@ -3,15 +3,15 @@
 // variable is in grib-index/ecmwf-parameters.ts.
 
 import { UsageError } from "../core/errors.js";
-import { formatTime, parseDuration } from "../core/time.js";
+import { formatTime } from "../core/time.js";
 import type { ArchivedField, ArchiveLayout } from "./archive-layout.js";
-import { archiveSlots, type RunsAndSteps } from "./archive-slots.js";
+import { archiveSlots, type RunsAndSteps, runsAndSteps } from "./archive-slots.js";
 import { openForecastArchive } from "./forecast-archive.js";
 import { parseEcmwfIndex } from "./grib-index/ecmwf-index.js";
 import { ecmwfConversion, ecmwfDifference, ecmwfVariable } from "./grib-index/ecmwf-parameters.js";
 import type { RemoteOptions } from "./remote-grib.js";
 import type { Source } from "./source.js";
-import { oneOf, parseSourceSpec, parseSteps, parseTimes } from "./source-spec.js";
+import { oneOf, parseSourceSpec } from "./source-spec.js";
 
 const hour = 3600;
 const cycle = 6 * hour;
@@ -69,14 +69,9 @@ export async function openEcmwf(
   const model = oneOf(given.get("model"), ["ifs", "aifs-single", "aifs-ens"], "model", spec);
   const stream = given.has("stream") ? oneOf(given.get("stream"), ["oper", "scda", "enfo"], "stream", spec) : undefined;
   const ensemble = stream === "enfo" || model === "aifs-ens";
-  const [date, times, fallback] = ["date", "times", "fallback"].map((key) => given.get(key));
   return ecmwfSource(
     {
-      runs: date === undefined ? undefined : parseTimes(date),
-      steps: given.has("steps") ? parseSteps(given.get("steps")!) : undefined,
-      times: times === undefined ? undefined : parseTimes(times),
-      fallback: fallback === undefined ? undefined : parseDuration(fallback),
-      run: options.run,
+      ...runsAndSteps(given, options.run),
       server: given.get("server"),
       model,
       stream,

@@ -14,6 +14,7 @@ import { type Axis, axisKind, baseName, readAxis } from "./cf-axes.js";
 import { describeCf } from "./cf-names.js";
 import { expandGlob, isGlob } from "./glob.js";
 import { listShort } from "./resolve.js";
+import { isZarrFolder } from "./sniff.js";
 import type { VariableInfo } from "./source.js";
 
 /** Forecasts of one domain. */
@@ -101,17 +102,15 @@ function found(path: string, cwd: string): string[] {
       hint: "check the name; quote patterns for the shell",
     });
   }
-  if (!statSync(full).isDirectory() || isStore(full)) return [full];
+  if (!statSync(full).isDirectory() || isZarrFolder(full)) return [full];
   // A folder of forecasts, or of folders as `foehn ensemble --job` makes them. Work that is not finished is in .tmp.
   const inside = readdirSync(full)
     .filter((name) => !name.endsWith(".tmp") && !name.startsWith("."))
     .sort();
-  const files = inside
-    .map((name) => join(full, name))
-    .filter((p) => /\.nc4?$/.test(p) || (statSync(p).isDirectory() && isStore(p)));
+  const files = inside.map((name) => join(full, name)).filter((p) => /\.nc4?$/.test(p) || isZarrFolder(p));
   const deeper = inside
     .map((name) => join(full, name))
-    .filter((p) => statSync(p).isDirectory() && !isStore(p))
+    .filter((p) => statSync(p).isDirectory() && !isZarrFolder(p))
     .flatMap((folder) =>
       readdirSync(folder)
         .filter((name) => /\.nc4?$/.test(name) || /\.zarr$/.test(name))
@@ -121,9 +120,6 @@ function found(path: string, cwd: string): string[] {
   if (files.length + deeper.length > 0) return [...files, ...deeper];
   throw new DataError(`the folder "${path}" holds no .nc or .zarr`, { where: full });
 }
-
-const isStore = (path: string): boolean =>
-  path.endsWith(".zarr") || ["zarr.json", ".zgroup", ".zmetadata"].some((name) => existsSync(join(path, name)));
 
 async function openFile(path: string): Promise<OpenFile> {
   if (statSync(path).isDirectory()) {

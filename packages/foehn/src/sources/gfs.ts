@@ -3,15 +3,15 @@
 // grib-index/ncep-parameters.ts.
 
 import { FormatError } from "../core/errors.js";
-import { formatTime, parseDuration } from "../core/time.js";
+import { formatTime } from "../core/time.js";
 import type { ArchivedField, ArchiveLayout } from "./archive-layout.js";
-import { archiveSlots, type RunsAndSteps } from "./archive-slots.js";
+import { archiveSlots, type RunsAndSteps, runsAndSteps } from "./archive-slots.js";
 import { openForecastArchive } from "./forecast-archive.js";
 import { parseNcepIndex, parseNcepStep } from "./grib-index/ncep-index.js";
 import { ncepVariables } from "./grib-index/ncep-parameters.js";
 import type { RemoteOptions } from "./remote-grib.js";
 import type { Source } from "./source.js";
-import { oneOf, parseSourceSpec, parseSteps, parseTimes } from "./source-spec.js";
+import { oneOf, parseSourceSpec } from "./source-spec.js";
 
 const hour = 3600;
 const cycle = 6 * hour;
@@ -48,14 +48,9 @@ const keys = ["date", "steps", "times", "fallback", "server", "resolution", "msl
  */
 export async function openGfs(spec: string, options: RemoteOptions & { readonly run?: number } = {}): Promise<Source> {
   const given = parseSourceSpec(spec, keys);
-  const [date, times, fallback] = ["date", "times", "fallback"].map((key) => given.get(key));
   return gfsSource(
     {
-      runs: date === undefined ? undefined : parseTimes(date),
-      steps: given.has("steps") ? parseSteps(given.get("steps")!) : undefined,
-      times: times === undefined ? undefined : parseTimes(times),
-      fallback: fallback === undefined ? undefined : parseDuration(fallback),
-      run: options.run,
+      ...runsAndSteps(given, options.run),
       server: given.get("server"),
       resolution: oneOf(given.get("resolution"), ["0p25", "0p50", "1p00"], "resolution", spec),
       msl: oneOf(given.get("msl"), ["PRMSL", "MSLET"], "msl", spec),

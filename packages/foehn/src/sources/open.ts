@@ -14,7 +14,7 @@ import { onLatLon, regridSource, type SourceRegrid } from "./regrid-source.js";
 import type { RemoteDataOptions } from "./remote.js";
 import { listShort } from "./resolve.js";
 import { isOperational, isRemoteGrib } from "./schemes.js";
-import { type FileKind, sniffFile } from "./sniff.js";
+import { type FileKind, isZarrFolder, sniffFile } from "./sniff.js";
 import type { Source } from "./source.js";
 
 /** How to open a source. */
@@ -80,7 +80,10 @@ async function openAsItIs(spec: string | readonly string[], options: OpenSourceO
       });
     }
     if (isRemote(text)) found.push(await (await import("./remote.js")).openRemote(text, options.remote));
-    else found.push(...expand(text, cwd).map((path): Data => ({ kind: isZarr(path) ? "zarr" : kindOf(path), path })));
+    else
+      found.push(
+        ...expand(text, cwd).map((path): Data => ({ kind: isZarrFolder(path) ? "zarr" : kindOf(path), path })),
+      );
   }
   const kinds = new Map<Data["kind"], (string | ObjectStore)[]>();
   for (const data of found)
@@ -181,7 +184,7 @@ function expand(spec: string, cwd: string): string[] {
       });
     }
     // Folders on the way are not data.
-    const data = found.filter((entry) => !statSync(entry).isDirectory() || isZarr(entry));
+    const data = found.filter((entry) => !statSync(entry).isDirectory() || isZarrFolder(entry));
     if (data.length === 0) {
       throw new DataError(
         `"${spec}" matches only folders: ${listShort(
@@ -196,11 +199,11 @@ function expand(spec: string, cwd: string): string[] {
     }
     return data;
   }
-  if (!statSync(path).isDirectory() || isZarr(path)) return [path];
+  if (!statSync(path).isDirectory() || isZarrFolder(path)) return [path];
   const inside = readdirSync(path).sort();
   const data = inside
     .map((name) => join(path, name))
-    .filter((entry) => isZarr(entry) || sniffFile(entry).kind !== undefined);
+    .filter((entry) => isZarrFolder(entry) || sniffFile(entry).kind !== undefined);
   if (data.length === 0) {
     throw new DataError(`the folder ${spec} holds no GRIB, NetCDF or Zarr`, {
       where: path,
@@ -226,13 +229,6 @@ function missing(spec: string, path: string): DataError {
     where: shown,
     hint: near || (there.length > 0 ? `${shown} holds ${listShort(there, 8)}` : `${shown} is empty`),
   });
-}
-
-function isZarr(path: string): boolean {
-  const markers = ["zarr.json", ".zgroup", ".zmetadata"];
-  return (
-    statSync(path).isDirectory() && (path.endsWith(".zarr") || markers.some((name) => existsSync(join(path, name))))
-  );
 }
 
 function kindOf(path: string): FileKind {

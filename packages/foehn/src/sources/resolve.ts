@@ -7,6 +7,7 @@ import { formatDuration, formatTimeShort } from "../core/time.js";
 import { lookupVariable, type VariableDefinition } from "../variables/catalogue.js";
 import { conversion, sameUnits } from "../variables/units.js";
 import type { VariableInfo } from "./source.js";
+import { lowerBound } from "./time-table.js";
 
 /** A variable of the source that answers a request; values are to be multiplied by `factor`. */
 export interface Resolved {
@@ -75,18 +76,6 @@ export function noRun(wanted: number, runs: readonly number[], where: string): D
     where,
     hint: runs.length === 0 ? "the data have no initial times: leave `run` out" : `there are: ${list}`,
   });
-}
-
-/** First position whose time is not before `time`. */
-function lowerBound(times: readonly number[], time: number): number {
-  let low = 0;
-  let high = times.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (times[middle]! < time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** The usual distance between times: the most frequent difference; undefined for fewer than two times. */

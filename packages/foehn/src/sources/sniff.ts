@@ -1,6 +1,7 @@
 // Tells a file's format by its first bytes. Also recognises what people hand over by mistake, so that the message can say so.
 
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { withFile } from "../io/byte-reader.js";
 
 /** Formats that hold fields. */
@@ -26,6 +27,12 @@ export function sniffFile(path: string): Sniffed {
     }
     return found;
   });
+}
+
+/** True for a folder that is a Zarr store, by its name or by what lies in it. */
+export function isZarrFolder(path: string): boolean {
+  if (!statSync(path).isDirectory()) return false;
+  return path.endsWith(".zarr") || ["zarr.json", ".zgroup", ".zmetadata"].some((name) => existsSync(join(path, name)));
 }
 
 /** What kind of file begins like this. */
