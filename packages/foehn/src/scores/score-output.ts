@@ -8,10 +8,12 @@ import type { StateReader } from "../forecast/initial-state.js";
 import type { ForecastHeader, ForecastOutput, ForecastStep, OutputUnits } from "../forecast/outputs/output.js";
 import type { WorkUnit } from "../forecast/work-plan.js";
 import { type CaseMeans, caseMeans, type ScoreArea, scoreArea } from "./case-means.js";
+import type { Climatology } from "./climatology.js";
 import type { NamedRegion } from "./ensemble/regions.js";
+import { RecentStates } from "./recent-states.js";
 import { ScoreSums } from "./sums.js";
 
-/** States of truth that are kept for the next dates, at most this many bytes. */
+/** States of truth (and as many of the climatology) that are kept for the next dates, at most this many bytes. */
 const cacheBytes = 256 << 20;
 
 /** Who forecast. */
@@ -27,8 +29,8 @@ export type DateMeans = Readonly<Record<Forecaster, readonly (readonly (readonly
 export interface ScoreReferences {
   /** Gives the truth for the forecast's variables, in their order. */
   readonly truth: StateReader;
-  /** By variable; those without add nothing to ACC. */
-  readonly climatology: Readonly<Record<string, Float32Array>>;
+  /** Variables that it lacks add nothing to ACC. */
+  readonly climatology: Pick<Climatology, "at">;
   /** Areas beside the whole grid. */
   readonly regions?: readonly NamedRegion[] | undefined;
 }
@@ -51,7 +53,8 @@ interface DateUnderWay {
 export class ScoreOutput implements ForecastOutput {
   readonly #references: ScoreReferences;
   readonly #store: DateStore | undefined;
-  readonly #truth = new Map<number, Promise<Float32Array[]>>();
+  #truth: RecentStates<Float32Array[]> | undefined;
+  #climatology: RecentStates<Readonly<Record<string, Float32Array>>> | undefined;
   readonly #dates = new Map<number, DateUnderWay>();
   #header: ForecastHeader | undefined;
   #areas: readonly ScoreArea[] = [];
@@ -97,6 +100,11 @@ export class ScoreOutput implements ForecastOutput {
       });
     }
     this.#header = header;
+    const bytes = header.variables.length * header.grid.shape[0] * header.grid.shape[1] * 4;
+    const room = Math.max(2, Math.floor(cacheBytes / bytes));
+    const { truth, climatology } = this.#references;
+    this.#truth = new RecentStates((time) => truth.read(time, { allowMissing: true }), room);
+    this.#climatology = new RecentStates((time) => climatology.at(time), room);
     const regions = this.#references.regions ?? [];
     const names = regions.map((region) => region.name);
     const taken = names.find((name, i) => [wholeGrid, ...forecasters, ...names.slice(0, i)].includes(name));
@@ -124,9 +132,9 @@ export class ScoreOutput implements ForecastOutput {
     }
     const { initial, means } = this.#dates.get(initialIndex)!;
     const persisted = await initial;
-    const truth = await this.#truthAt(validTime);
+    const [truth, normal] = [await this.#truth!.at(validTime), await this.#climatology!.at(validTime)];
     for (const [v, { name }] of this.#header!.variables.entries()) {
-      const references = { truth: truth[v]!, climatology: this.#references.climatology[name] };
+      const references = { truth: truth[v]!, climatology: normal[name] };
       for (const [who, field] of [
         ["model", fields[v]!],
         ["persistence", persisted[v]!],
@@ -142,28 +150,13 @@ export class ScoreOutput implements ForecastOutput {
   async #initialFields(fields: readonly Float32Array[], time: number): Promise<readonly Float32Array[]> {
     const own = fields.map((field) => (field.every(Number.isNaN) ? undefined : field.slice()));
     if (own.every((field) => field !== undefined)) return own;
-    const analysis = await this.#truthAt(time);
+    const analysis = await this.#truth!.at(time);
     return own.map((field, v) => field ?? analysis[v]!);
   }
 
-  // Forecasts from neighbouring dates verify at the same times: the oldest reads are dropped first.
-  #truthAt(time: number): Promise<Float32Array[]> {
-    let read = this.#truth.get(time);
-    if (!read) {
-      const { grid, variables } = this.#header!;
-      const bytes = variables.length * grid.shape[0] * grid.shape[1] * 4;
-      const room = Math.max(2, Math.floor(cacheBytes / bytes));
-      for (const oldest of [...this.#truth.keys()].slice(0, Math.max(0, this.#truth.size - room + 1))) {
-        this.#truth.delete(oldest);
-      }
-      read = this.#references.truth.read(time, { allowMissing: true });
-      this.#truth.set(time, read);
-    }
-    return read;
-  }
-
   async close(): Promise<undefined> {
-    this.#truth.clear();
+    this.#truth?.clear();
+    this.#climatology?.clear();
     this.#dates.clear();
   }
 

@@ -279,6 +279,10 @@ describe("scores", () => {
     await file.write({ initialIndex: 0, memberIndex: 0, leadIndex: 0, validTime: 0, fields });
     await file.close();
     expect((await score({ climatology: nc })).table.model).toEqual(own.table.model);
+    const output = join(folder, "anomalies");
+    await score({ output, climatology: nc, shard: 0, nShards: 2 });
+    const mixed = score({ output, shard: 1, nShards: 2 });
+    await expect(mixed).rejects.toThrow(/anomalies are from means.nc and from the package's/);
     await writeNpy(npy, new Float32Array(72), [1, 3, 4, 6]);
     await expect(score({ climatology: npy })).rejects.toThrow(/shape \(1, 3, 4, 6\), the model 2 variables/);
     await writeNpy(npy, new Float32Array(36), [2, 3, 6]);

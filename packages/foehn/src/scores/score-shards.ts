@@ -4,7 +4,7 @@
 
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { DataError, FormatError, UsageError } from "../core/errors.js";
 import { atomicWrite, toStorageError } from "../core/files.js";
@@ -61,6 +61,16 @@ function requireSame(a: ScoresConfig, b: ScoresConfig, whereA: string, whereB: s
       hint: "score the same model in the same way, or use another folder",
     });
   }
+  // The same file may be called otherwise by processes on other machines.
+  const [one, other] = [a, b].map(({ provenance }) => provenance.climatology && basename(provenance.climatology));
+  if (one === other) return;
+  throw new DataError(
+    `the anomalies are from ${one ?? "the package's climatology"} and from ${other ?? "the package's"}`,
+    {
+      where: `${whereA}; ${whereB}`,
+      hint: "give all the same --climatology, or use another folder",
+    },
+  );
 }
 
 const csvFiles = (folder: string): string[] =>

@@ -23,7 +23,7 @@ import { fileOutput } from "../forecast/outputs/file-output.js";
 import { runForecast } from "../forecast/rollout.js";
 import { refuseExisting } from "../io/final-name.js";
 import type { Source } from "../sources/source.js";
-import { readClimatology } from "./climatology.js";
+import { readClimatology, timeMeans } from "./climatology.js";
 import type { NamedRegion } from "./ensemble/regions.js";
 import { ScoreOutput, wholeGrid } from "./score-output.js";
 import { type MergedScores, mergeScoreFolders, openScoreShard, type ScoresConfig } from "./score-shards.js";
@@ -50,7 +50,7 @@ export interface ScoreOptions extends RunOptions {
   readonly overwrite?: boolean;
   /** Which ACC the table shows; the file has both. Default `uncentred`. */
   readonly accConvention?: AccConvention | undefined;
-  /** Time-mean fields for the anomalies: see climatology.ts. Default: the package's, of the training period. */
+  /** Time-mean fields for the anomalies, or fields by day of year: see climatology.ts. Default: the package's, of the training period. */
   readonly climatology?: string | undefined;
   /** Areas to score beside the whole grid. */
   readonly regions?: readonly NamedRegion[] | undefined;
@@ -109,10 +109,11 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
     }
     const reader = stateReader(source, initialFeatures(pkg, info), info.grid);
     const truth = stateReader(source, info.features, info.grid);
-    const climatology =
+    await using climatology =
       options.climatology === undefined
-        ? await pkg.climatology()
+        ? timeMeans(await pkg.climatology())
         : await readClimatology(options.climatology, info.features, info.grid, options);
+    climatology.requireTimes(validTimes(initialTimes, steps, info.stepSeconds));
     using loop = await openLoop(pkg, {
       ...(options.device === undefined ? {} : { device: options.device }),
       ...(options.precision === undefined ? {} : { precision: options.precision }),
@@ -135,7 +136,7 @@ export async function scoreForecast(options: ScoreOptions): Promise<ScoreResult>
       variables: variables.map(({ name, units, longName }) => ({ name, units, long_name: longName })),
       lead_hours: leadHours,
       areas: [wholeGrid, ...regions.map((region) => region.name)],
-      climatology: variables.map(({ name }) => name).filter((name) => climatology[name] !== undefined),
+      climatology: variables.map(({ name }) => name).filter((name) => climatology.variables.has(name)),
       provenance,
     };
     const folder = output !== undefined && format === "csv" ? resolve(output) : undefined;
@@ -235,6 +236,10 @@ export async function mergeScores(options: MergeScoresOptions): Promise<{
   const contents = { variables, leadHours: config.lead_hours, sums, table, attributes: fileAttributes(config, table) };
   const path = output && format && (await writeScoresFile(output, contents, { overwrite, format }));
   return { table, initialTimes, incomplete, path: path || undefined };
+}
+
+function* validTimes(initialTimes: readonly number[], steps: number, stepSeconds: number): Generator<number> {
+  for (const start of initialTimes) for (let step = 1; step <= steps; step++) yield start + step * stepSeconds;
 }
 
 // Before the first forecast: the truth of the last date should not turn out to be missing after an hour.

@@ -41,8 +41,16 @@ const metrics: readonly (readonly [name: string, longName: string, value: (score
   ["rmse", "root of the mean over cases of the area-weighted squared error", (s) => s.rmse],
   ["mae", "mean of the area-weighted absolute error", (s) => s.mae],
   ["bias", "mean of the area-weighted error, forecast minus truth", (s) => s.bias],
-  ["acc", "anomaly correlation against the training climatology, uncentred", (s) => s.acc],
-  ["acc_centred", "anomaly correlation against the training climatology, centred", (s) => s.accCentred],
+  [
+    "acc",
+    "anomaly correlation, uncentred; the climatology is the package's of the training period unless an attribute names one",
+    (s) => s.acc,
+  ],
+  [
+    "acc_centred",
+    "anomaly correlation, the area mean of the anomalies of each case taken out; climatology as of acc",
+    (s) => s.accCentred,
+  ],
   ["n_cases", "initial times with truth", (s) => s.cases],
   ["n_missing", "points without truth, left out", (s) => s.missing],
 ];

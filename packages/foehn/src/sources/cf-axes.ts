@@ -11,7 +11,7 @@ import { conversion, tryParseUnit } from "../variables/units.js";
 export type Axis =
   | { readonly kind: "latitude" | "longitude"; readonly values: Float64Array }
   /** Epoch seconds. */
-  | { readonly kind: "time"; readonly values: Float64Array; readonly note?: string }
+  | { readonly kind: "time"; readonly values: Float64Array; readonly note?: string; readonly isOfEveryYear?: boolean }
   /** Seconds after the reference time. */
   | { readonly kind: "lead"; readonly values: Float64Array }
   /** Pressure in hPa. */
@@ -21,7 +21,7 @@ export type Axis =
   | { readonly kind: "member"; readonly values: Float64Array }
   | { readonly kind: "other"; readonly values: Float64Array };
 
-/** The year that axes of bare months (1 … 12 without a year) are dated in. */
+/** The year that axes of bare months (1 … 12) and days (1 … 366) without a year are dated in: a leap year. */
 export const yearOfBareMonths = 2000;
 
 const latitudeUnits = /^degrees?_?(north|n)$/i;
@@ -40,6 +40,11 @@ export function axisKind(array: LabelledArray): Axis["kind"] {
   }
   if (/\bsince\b/i.test(units) || standard === "time" || axis === "T" || /^day as %Y%m%d/.test(units)) return "time";
   if (/^(time|valid_time|month|months|initial_time|init_time)$/.test(name)) return "time";
+  // Climatologies have days of the year, and perhaps hours of the day (WeatherBench's have both): a time, and what comes after it.
+  if (baseName(array.dimensions[0] ?? "").toLowerCase() === name) {
+    if (isDayOfYear(name)) return "time";
+    if (name === "hour") return "lead";
+  }
   if (/^(realization|number|ensemble|member|ens)$/.test(name) || standard === "realization") return "member";
   if (/^(lat|latitude|lats)$/.test(name)) return "latitude";
   if (/^(lon|longitude|lons|long)$/.test(name)) return "longitude";
@@ -50,6 +55,8 @@ export function axisKind(array: LabelledArray): Axis["kind"] {
   const vertical = axis === "Z" || textAttribute(array, "positive") !== undefined || pressureName;
   return vertical || /^(depth|height|hybrid|altitude|model_level|soil_layer)$/.test(name) ? "level" : "other";
 }
+
+const isDayOfYear = (name: string): boolean => /^(dayofyear|day_of_year|doy)$/.test(name);
 
 function isPressureUnit(units: string): boolean {
   const parsed = units.trim() === "" ? undefined : tryParseUnit(units);
@@ -70,7 +77,7 @@ export async function readAxis(array: LabelledArray, where: string): Promise<Axi
     case "time":
       return timeAxis(array, values, units, place);
     case "lead":
-      return { kind, values: values.map((v) => Math.round(v * leadScale(units, place))) };
+      return { kind, values: values.map((v) => Math.round(v * leadScale(array, units, place))) };
     case "pressure":
       return { kind, values: hectopascals(values, units) };
     default:
@@ -93,6 +100,17 @@ function timeAxis(array: LabelledArray, values: Float64Array, units: string, whe
       note: `months without a year, dated ${yearOfBareMonths}`,
     };
   }
+  if (
+    isDayOfYear(baseName(array.name).toLowerCase()) &&
+    values.every((v) => Number.isInteger(v) && v >= 1 && v <= 366)
+  ) {
+    return {
+      kind: "time",
+      values: values.map((v) => Date.UTC(yearOfBareMonths, 0, v) / 1000),
+      note: `days of the year, dated ${yearOfBareMonths}`,
+      isOfEveryYear: true,
+    };
+  }
   if (!/\bsince\b/i.test(units)) {
     throw new DataError(`the time axis has the units "${units}", which do not say since when`, {
       where,
@@ -110,7 +128,8 @@ function absoluteDay(value: number): number {
   return start + Math.round((value - day) * 86400);
 }
 
-function leadScale(units: string, where: string): number {
+function leadScale(array: LabelledArray, units: string, where: string): number {
+  if (baseName(array.name).toLowerCase() === "hour" && (units === "" || units === "1")) return 3600;
   const unit = tryParseUnit(units === "nanoseconds" ? "1" : units);
   if (units === "nanoseconds") return 1e-9;
   if (unit?.dimension[2] !== 1) {

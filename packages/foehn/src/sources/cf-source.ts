@@ -51,6 +51,7 @@ export async function cfSource(
   const skipped = new Map<string, string>();
   const notes = new Set<string>();
   let common: { grid: AnyGrid; from: string } | undefined;
+  let isOfEveryYear = false;
   for (const file of files) {
     const axes = new AxisTable(file);
     for (const array of file.variables) {
@@ -77,6 +78,7 @@ export async function cfSource(
       }
     }
     for (const note of axes.notes) notes.add(note);
+    isOfEveryYear ||= axes.isOfEveryYear;
   }
   if (options.run !== undefined && !runs.has(options.run)) throw noRun(options.run, [...runs], label);
   if (!common) throw nothingFound(label, skipped);
@@ -91,7 +93,7 @@ export async function cfSource(
       for (const file of files) file.close();
     },
   });
-  return onLatLon(source, options.regrid);
+  return onLatLon(isOfEveryYear ? { ...source, isOfEveryYear } : source, options.regrid);
 }
 
 async function readField({ place, start }: Entry): Promise<Float32Array> {
@@ -115,6 +117,7 @@ class AxisTable {
   readonly #tables = new Map<string, TimeTable>();
   readonly #auxiliary = new Set<string>();
   readonly notes = new Set<string>();
+  isOfEveryYear = false;
 
   constructor(readonly file: CfFile) {
     for (const array of file.variables) {
@@ -157,6 +160,7 @@ class AxisTable {
     this.#axes.set(array.name, known);
     const axis = await known;
     if (axis.kind === "time" && axis.note) this.notes.add(axis.note);
+    if (axis.kind === "time" && axis.isOfEveryYear) this.isOfEveryYear = true;
     return axis;
   }
 

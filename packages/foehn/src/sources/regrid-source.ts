@@ -49,6 +49,7 @@ export async function regridSource(source: Source<AnyGrid>, { to, method, missin
     grid: to,
     nativeGrid: from,
     times: source.times,
+    ...(source.isOfEveryYear ? { isOfEveryYear: true } : {}),
     ...(source.timesOf ? { timesOf: (variable: string) => source.timesOf!(variable) } : {}),
     async read({ into, ...request }: FieldRequest): Promise<Field[]> {
       const fields = await (turned ?? ((wanted) => source.read(wanted)))(request);

@@ -54,6 +54,8 @@ export interface Source<G extends AnyGrid = Grid> {
    * that it lacks (its range, step and nearest time); FormatError for a file that cannot be decoded
    */
   read(request: FieldRequest): Promise<Field[]>;
+  /** True for climatologies by day of year: the times, dated in the year 2000, stand for the same day and hour of every year. */
+  readonly isOfEveryYear?: boolean;
   /** Frees files and native memory. Safe to call twice. */
   close(): Promise<void>;
 }

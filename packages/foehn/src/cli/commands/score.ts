@@ -84,7 +84,10 @@ export const define: DefineVerb = (command, run) => {
   command
     .option("--forecast-output <file>", "write the forecasts too, in the same pass: .zarr or .nc")
     .addOption(accOption())
-    .option("--climatology <file>", "time means for the anomalies: .npy, NetCDF or Zarr (default: the package's)")
+    .option(
+      "--climatology <file>",
+      "means for the anomalies, of all times or by dayofyear and hour: .npy, NetCDF or Zarr (default: the package's)",
+    )
     .addOption(regionOption())
     .addOption(borderDataOption())
     .addOption(regridOption())
