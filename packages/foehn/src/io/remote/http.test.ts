@@ -57,6 +57,19 @@ describe("fetchWithRetry", () => {
     expect(server.seen).toHaveLength(2);
   });
 
+  it("does not wait for the end of a refusal", async () => {
+    let gone = (): void => {};
+    const closed = new Promise<void>((resolve) => {
+      gone = resolve;
+    });
+    const server = await serve({}, (_, response) => {
+      response.on("close", gone).writeHead(400).write("no such day");
+      return true;
+    });
+    await expect(fetchWithRetry(`${server.url}/a`, quick)).rejects.toThrow(/400 Bad Request: no such day/);
+    await closed;
+  });
+
   it("repeats a POST only when the server did nothing", async () => {
     const server = await serve({ "/a": "done" });
     server.faults.set("/a", { status: 500, times: 1 });

@@ -313,11 +313,7 @@ async function refusal(
 /** What the server says about a refusal, in a few words: a header, JSON, S3's XML or plain text; never a web page. */
 async function explanation(response: Response): Promise<string> {
   const header = response.headers.get("x-error-message");
-  const bytes = await Promise.race([
-    readBody(response, 64 << 10, "http://localhost").catch(() => new Uint8Array()),
-    sleep(2000, new Uint8Array(), { ref: false }),
-  ]);
-  const text = Buffer.from(bytes).toString("utf8").trim();
+  const text = (await beginning(response, 64 << 10)).toString("utf8").trim();
   const found =
     header ?? fromJson(text) ?? /<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? (/^[<{]/.test(text) ? "" : text);
   // What a server says must not steer a terminal.
@@ -325,6 +321,28 @@ async function explanation(response: Response): Promise<string> {
     .replace(/[\p{Cc}\s]+/gu, " ")
     .slice(0, 200)
     .trim();
+}
+
+/** The first bytes of a body, as far as they come within two seconds; the connection is not kept for the rest. */
+async function beginning(response: Response, limit: number): Promise<Buffer> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return Buffer.alloc(0);
+  const leave = (): void => void reader.cancel().catch(() => {});
+  const timer = setTimeout(leave, 2000);
+  const chunks: Uint8Array[] = [];
+  try {
+    for (let size = 0; size < limit; size += chunks.at(-1)!.byteLength) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      chunks.push(value);
+    }
+  } catch {
+    // What has come says more than that it broke off.
+  } finally {
+    clearTimeout(timer);
+    leave();
+  }
+  return Buffer.concat(chunks);
 }
 
 function fromJson(text: string): string | undefined {
