@@ -216,6 +216,23 @@ describe("ecmwf:", () => {
     );
   });
 
+  it("tells soil layers apart", async () => {
+    const layer = (n: number) => {
+      const level = [["topLevel", n - 1] as const, ["bottomLevel", n] as const];
+      const keys = [["shortName", "sot"] as const, ["typeOfLevel", "soilLayer"] as const, ...level];
+      return { param: "sot", levtype: "sol", levelist: n, keys, base: 270 + n } as const;
+    };
+    const file = ecmwfFile([layer(1), layer(2)], run, 0);
+    publish(path, file);
+    const [upper, lower] = await (await open("date=2024-03-10T00")).read({ time: run, variables: ["stl1", "stl2"] });
+    expectClose(upper!.values, 271);
+    expectClose(lower!.values, 272);
+    const length = file.grib.length / 2;
+    publish(path, { ...file, grib: Buffer.concat([file.grib.subarray(length), file.grib.subarray(0, length)]) });
+    remote = { ...remote, cache: new DataCache(join(folder, "swapped layers")) };
+    expect(await failure(open("date=2024-03-10T00"))).toMatch(/not stl1 .* it has soil layer 2, not 1/);
+  });
+
   it.each([
     ["date=2024-03-10T00,number=3", /number belongs to the ensemble/],
     ["date=2024-03-10T00,model=aifs-single,stream=enfo", /aifs-single has no stream enfo/],

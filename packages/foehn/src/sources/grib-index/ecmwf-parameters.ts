@@ -75,6 +75,9 @@ export function ecmwfDifference(
     return `level ${message.typeOfLevel} ${message.level}, not ${definition.level} hPa`;
   }
   if (definition.level === undefined && pressure !== undefined) return `level ${pressure} hPa, not a single level`;
+  if (message.typeOfLevel === "soilLayer" && message.level !== entry.levelist) {
+    return `soil layer ${message.level}, not ${entry.levelist}`;
+  }
   // Not every file says the member in every message.
   if (entry.number !== undefined && message.number !== undefined && message.number !== entry.number) {
     return `ensemble member ${message.number}, not ${entry.number}`;
