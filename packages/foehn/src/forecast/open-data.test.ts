@@ -39,6 +39,11 @@ it("shows what is fetched, once, and stops when told to", async () => {
     expect(arrived).toBe(file.length);
     await withData(address, { progress }, names);
     expect(told).toHaveLength(2);
+    // Also before an error, which gets a line of its own.
+    server.files.set("/data/cut.nc", file);
+    server.faults.set("/data/cut.nc", { contentLength: file.length, resetAfter: 100 });
+    await expect(withData(`${server.url}/data/cut.nc`, { progress }, names)).rejects.toThrow();
+    expect(told.slice(2)).toEqual([`fetching cut.nc of ${file.length}`, "finished"]);
     server.files.set("/data/other.nc", file);
     const stopped = withData(`${server.url}/data/other.nc`, { signal: AbortSignal.abort() }, names);
     await expect(stopped).rejects.toBeInstanceOf(InterruptedError);

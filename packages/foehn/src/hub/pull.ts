@@ -66,8 +66,8 @@ export async function pull(source: string | Package, options: PullOptions = {}):
     }),
   );
   await Promise.all(workers);
+  progress.finish(); // also before an error: it gets a line of its own
   if (failure !== undefined) throw failure.error;
-  progress.finish();
   const revision = pkg.isLocal ? undefined : (await pkg.store()).revision;
   return { uri: pkg.uri, revision, files: files.sort((a, b) => (a.path < b.path ? -1 : 1)) };
 }

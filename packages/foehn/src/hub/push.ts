@@ -56,20 +56,23 @@ export async function push(source: string | Package, target: string, options: Pu
   const files = listed.map((file) => file.path).sort((a, b) => isLast(a) - isLast(b));
   let bytes = 0;
   progress.start(`pushing ${pkg.name}`, files.length);
-  for (const [i, path] of files.entries()) {
-    throwIfInterrupted(signal, "the push");
-    const { size } = await pkg.describe(path);
-    await store.put(path, { file: await pkg.resolve(path, { signal }) }, { signal });
-    const arrived = (await store.head(path, { signal }))?.size;
-    if (arrived !== undefined && arrived !== size) {
-      throw new NetworkError(`${arrived} bytes of ${path} are there after it was sent, not ${size}`, {
-        where: uri,
-        hint: "something else writes there; push again",
-      });
+  try {
+    for (const [i, path] of files.entries()) {
+      throwIfInterrupted(signal, "the push");
+      const { size } = await pkg.describe(path);
+      await store.put(path, { file: await pkg.resolve(path, { signal }) }, { signal });
+      const arrived = (await store.head(path, { signal }))?.size;
+      if (arrived !== undefined && arrived !== size) {
+        throw new NetworkError(`${arrived} bytes of ${path} are there after it was sent, not ${size}`, {
+          where: uri,
+          hint: "something else writes there; push again",
+        });
+      }
+      bytes += size;
+      progress.update(i + 1, { file: path });
     }
-    bytes += size;
-    progress.update(i + 1, { file: path });
+  } finally {
+    progress.finish();
   }
-  progress.finish();
   return { uri, files, bytes };
 }

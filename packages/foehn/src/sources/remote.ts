@@ -66,8 +66,9 @@ export async function openRemote(address: string, options: RemoteDataOptions = {
       started = true;
       progress.update(done);
     },
+  }).finally(() => {
+    if (started) progress.finish();
   });
-  if (started) progress.finish();
   const { kind, guess } = sniffFile(file);
   if (!kind) throw new FormatError(guess.what, { where: store.description, hint: guess.hint });
   return { kind, path: file };

@@ -290,8 +290,9 @@ export class ModelCache {
       maxBytes: options.maxBytes,
       signal: options.signal,
       onBytes,
+    }).finally(() => {
+      if (started) progress.finish();
     });
-    if (started) progress.finish();
     const blob = this.blobFile(done.sha256);
     await mkdir(dirname(blob), { recursive: true });
     await chmod(partial, 0o444);
