@@ -154,6 +154,15 @@ export class Learner {
     return norm;
   }
 
+  /** Members that nothing sets apart cost their number of forecasts and say nothing of spread. */
+  warnOfEqualMembers(warn: (line: string) => void): void {
+    const { size, noise } = this.ensemble;
+    // The zoo's own: what else a plugin's network draws is its author's affair, and this is a warning only.
+    const draws = this.network.modules().some((module) => /Drop/.test(module.constructor.name));
+    if (size === 1 || noise > 0 || draws) return;
+    warn(`all ${size} members of the ensemble will be equal: the network has no dropout, and ensemble_noise is 0`);
+  }
+
   /** Runs `fn` with the weights that are to be judged (the average, where there is one); random numbers go on afterwards as before. */
   async evaluating<T>(fn: () => Promise<T>): Promise<T> {
     const random = this.#randomState();

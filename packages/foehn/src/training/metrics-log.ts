@@ -14,18 +14,19 @@ export class MetricsLog {
   /** Length of the file in bytes: what a checkpoint remembers. */
   bytes: number;
 
-  /** @param keepBytes how much of an existing file stays */
+  /** @param keepBytes how much of an existing file stays; where it has become shorter than that, its whole lines */
   constructor(
     readonly path: string,
     keepBytes = 0,
   ) {
     try {
-      this.#file = openSync(path, existsSync(path) ? "r+" : "w");
-      ftruncateSync(this.#file, keepBytes);
+      const before = existsSync(path) ? readFileSync(path) : undefined;
+      this.#file = openSync(path, before === undefined ? "w" : "r+");
+      this.bytes = before === undefined ? 0 : before.length < keepBytes ? before.lastIndexOf(0x0a) + 1 : keepBytes;
+      ftruncateSync(this.#file, this.bytes);
     } catch (error) {
       throw toStorageError(error, path);
     }
-    this.bytes = keepBytes;
   }
 
   write(record: MetricsRecord): void {

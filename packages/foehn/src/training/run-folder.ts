@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { StorageError } from "../core/errors.js";
+import { FormatError, StorageError } from "../core/errors.js";
 import { atomicWrite, temporaryPath, toStorageError } from "../core/files.js";
 import { formatTime } from "../core/time.js";
 import { type DatasetRecord, writeDatasetRecord } from "./dataset-record.js";
@@ -47,7 +47,7 @@ export async function createRunFolder(description: RunDescription): Promise<stri
   return path;
 }
 
-/** Options and provenance of a run. @throws StorageError when the folder is no run */
+/** Options and provenance of a run. @throws StorageError when the folder is no run, FormatError when one of its files is damaged */
 export async function readRunFolder(path: string): Promise<{ options: TrainOptions; provenance: Provenance }> {
   const config = join(path, "config.json");
   if (!existsSync(config) || !existsSync(join(path, "provenance.json"))) {
@@ -55,10 +55,24 @@ export async function readRunFolder(path: string): Promise<{ options: TrainOptio
       hint: "give the folder that `foehn train` printed, e.g. runs/20190301T120000Z-…",
     });
   }
-  const written = JSON.parse(await readFile(config, "utf8")) as NeededNames;
+  const written = (await readJson(config)) as NeededNames;
   await loadPluginsFor(written);
   return {
     options: parseTrainOptions(written, config),
-    provenance: JSON.parse(await readFile(join(path, "provenance.json"), "utf8")) as Provenance,
+    provenance: (await readJson(join(path, "provenance.json"))) as Provenance,
   };
+}
+
+/** An object of a run folder. @throws FormatError when the file is damaged */
+async function readJson(path: string): Promise<object> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, "utf8"));
+    if (typeof value === "object" && value !== null) return value;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw toStorageError(cause, path);
+  }
+  throw new FormatError("the file is damaged: it holds no JSON object", {
+    where: path,
+    hint: "put it back from a copy of the run; its weights can be used without it: foehn train --load-weights",
+  });
 }

@@ -345,6 +345,38 @@ describe("train", () => {
     expect(readdirSync(join(resumed.runDir, "checkpoints")).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
 
+  it("goes on after a metrics file that has become shorter, and names a damaged file of the run", async () => {
+    const { runDir, metricsPath } = await run({ epochs: 1 });
+    writeFileSync(metricsPath, '{"kind":"step","step":1}\n{"kind":"st');
+    const resumed = await resumeTraining(runDir, { epochs: 2 }, { dataset: tinyData() });
+    const steps = readMetrics(resumed.metricsPath).filter((record) => record.kind === "step");
+    expect(steps.map((record) => record.step)).toEqual([1, 7, 8, 9, 10, 11, 12]);
+    for (const name of ["config.json", "provenance.json"]) {
+      const path = join(runDir, name);
+      const text = readFileSync(path);
+      for (const damaged of ['{"a', "3"]) {
+        writeFileSync(path, damaged);
+        expect(await rejection(resumeTraining(runDir, {}, { dataset: tinyData() }))).toMatchObject({
+          code: "format",
+          where: path,
+          message: expect.stringContaining("damaged"),
+        });
+      }
+      writeFileSync(path, text);
+    }
+  });
+
+  it("warns of an ensemble whose members nothing sets apart", async () => {
+    const warningsOf = async (options: Parameters<typeof train>[0]) => {
+      const notes: string[] = [];
+      const progress = { start() {}, update() {}, note: (text: string) => void notes.push(text), finish() {} };
+      await run({ epochs: 1, limit_train_batches: 1, ensemble_size: 2, ...options }, {}, { progress });
+      return notes.filter((note) => note.includes("members"));
+    };
+    expect(await warningsOf({})).toEqual([expect.stringMatching(/^warning: all 2 members .* ensemble_noise is 0$/)]);
+    expect(await warningsOf({ ensemble_noise: 0.1 })).toEqual([]);
+  });
+
   it("refuses to resume on other data", async () => {
     const first = await run({ epochs: 1 });
     const error = await rejection(

@@ -103,6 +103,7 @@ export class Training {
         for (const tensor of [...checkpoint.model.values(), ...checkpoint.optimizer.values()]) tensor.dispose();
       }
       const firstStep = this.#state.step;
+      this.#learner.warnOfEqualMembers((line) => this.#progress.note(`warning: ${line}`));
       this.#sayIfDone();
       this.#log = new MetricsLog(metricsPath, this.#state.metrics_bytes);
       await this.#tell((callback) =>
