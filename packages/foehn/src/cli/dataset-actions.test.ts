@@ -55,7 +55,7 @@ describe("foehn dataset", () => {
       file,
       "-q",
     ];
-    expect(await runHere(...args)).toMatchObject({ status: 0, stdout: `${file}\n` });
+    expect(await runHere(...args)).toMatchObject({ status: 0, stdout: `wrote ${file}\n` });
     const svg = readFileSync(file, "utf8");
     for (const text of ["input_output_01, prognostic", "input_00, forcing", "target 01-01 05:00"])
       expect(svg).toContain(text);

@@ -297,7 +297,7 @@ export async function plotDataset(
     const output = flags.output ?? `${name}-${part}-${index}.png`;
     if (!/\.(png|svg)$/.test(output)) throw new UsageError(`${output} ends neither in .png nor in .svg`);
     await atomicWrite(output, output.endsWith(".svg") ? figure.svg : figure.png({ scale: 1.5 }));
-    console.result({ output, part, sample: index, features: chosen.map((f) => f.name) }, output);
+    console.result({ output, part, sample: index, features: chosen.map((f) => f.name) }, `wrote ${output}`);
   });
 }
 

@@ -178,9 +178,12 @@ export function pathsOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser((text: string, before: readonly string[] = []) => [...before, text]);
 }
 
+/** What stands for data on the command line. */
+const anyData = "a file, folder, glob, source file, address (https, s3, gs, gfs:, ecmwf:, cds:), or `synthetic`";
+
 /** `--data`, the same everywhere: a path, a glob or `synthetic`. */
 export function dataOption(what: string): Option {
-  return pathsOption("-d, --data <path>", `${what}: a file, folder or glob, or \`synthetic\`; may be repeated`);
+  return pathsOption("-d, --data <path>", `${what}: ${anyData}; may be repeated`);
 }
 
 /** `--data-member` and `--data-run`: which part of the data, where they hold several. */
@@ -193,7 +196,7 @@ export function dataChoiceOptions(): Option[] {
 
 /** `--truth`: what a forecast is compared with. */
 export function truthOption(): Option {
-  return pathsOption("--truth <path>", "what really happened: a file, folder or glob, or `synthetic`; may be repeated");
+  return pathsOption("--truth <path>", `what really happened: ${anyData}; may be repeated`);
 }
 
 /** `--trust`: for packages from elsewhere that bring code. */

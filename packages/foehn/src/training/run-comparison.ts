@@ -139,10 +139,11 @@ export function compareRuns(runs: readonly RunSummary[], metric: ErrorMetric = "
 function scoresOfAll(runs: readonly RunSummary[], metric: ErrorMetric): RunScores[] {
   const tests = runs.map(latestTest);
   if (tests.every((test) => test !== undefined)) return tests;
-  const untested = runs.filter((_, i) => tests[i] === undefined).map((run) => run.id);
+  const untested = runs.filter((_, i) => tests[i] === undefined);
   if (metric !== "rmse") {
-    throw new DataError(`there is no ${metric} of ${untested.join(", ")}: validations record rmse only`, {
-      hint: `foehn test ${untested[0]} makes all scores`,
+    const names = untested.map((run) => run.id).join(", ");
+    throw new DataError(`there is no ${metric} of ${names}: validations record rmse only`, {
+      hint: `make all scores with: foehn test ${untested[0]!.path}`,
     });
   }
   return runs.map((run) => {

@@ -127,7 +127,7 @@ in any number of shards and batches. In a job, shards share the initial times, a
               table([
                 ["ensemble", result.path ?? `${result.folder} (output_frequency 0: no fields)`],
                 ["from", formatTimeShort(result.initialTime)],
-                ["steps", result.steps],
+                ["steps", String(result.steps)],
                 ["members", `${first} to ${end - 1} of ${read.ensemble_members}`],
               ]),
             );

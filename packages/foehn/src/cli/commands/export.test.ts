@@ -56,7 +56,7 @@ describe("docs/guides/export.md", () => {
 
   it("shows commands that work, and what they print", async () => {
     const path = await packaged("my-model", "halfunet", { num_filters: 4 });
-    const commands = [...guide.matchAll(/^foehn (export .*?)(?: +#.*)?$/gm)].map((match) => match[1]!.split(" "));
+    const commands = [...guide.matchAll(/^npx foehn (export .*?)(?: +#.*)?$/gm)].map((match) => match[1]!.split(" "));
     expect(commands).toHaveLength(2);
     for (const words of commands) {
       const argv = words.map((word) => (word === "my-model" ? path : word.startsWith("my-model.") ? at(word) : word));

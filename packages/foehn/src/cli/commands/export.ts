@@ -5,6 +5,7 @@ import type { TorchScriptExportResult } from "../../hub/export.js";
 import type { ModelPackage } from "../../hub/model-package.js";
 import { table } from "../io.js";
 import { integerOption, numberOption, overwriteOption } from "../options.js";
+import { formatBytes } from "../sizes.js";
 import type { DefineVerb } from "../verb.js";
 
 interface OnnxFlags {
@@ -77,7 +78,7 @@ function rowsOf(made: TorchScriptExportResult, comparedIn: string): string[][] {
   const grid = made.inputShape.slice(0, -1).join(", ");
   const [off, relative] = [made.maxDifference.toExponential(1), made.maxRelativeDifference.toExponential(1)];
   return [
-    ["file", `${made.path}, ${(made.bytes / 2 ** 20).toFixed(1)} MiB`],
+    ["file", `${made.path}, ${formatBytes(made.bytes)}`],
     ["input", `input (batch, ${grid}, ${made.inputFeatures.length})`],
     ["output", `output (batch, ${grid}, ${made.outputFeatures.length})`],
     [

@@ -3,6 +3,7 @@
 import { formatDuration } from "../../core/time.js";
 import { table } from "../io.js";
 import { choiceOption, overwriteOption } from "../options.js";
+import { formatBytes } from "../sizes.js";
 import type { DefineVerb } from "../verb.js";
 import { defineFetchVerbs } from "./package/fetch-verbs.js";
 import { defineInspectVerbs } from "./package/inspect.js";
@@ -73,7 +74,7 @@ export const define: DefineVerb = (command, run) => {
           ["grid", describeGrid(info.grid)],
           ["time step", formatDuration(info.stepSeconds)],
           ["past states", String(pkg.numInputSteps)],
-          ["files", `${Object.keys(manifest.files ?? {}).length}, ${(size / 2 ** 20).toFixed(1)} MiB`],
+          ["files", `${Object.keys(manifest.files ?? {}).length}, ${formatBytes(size)}`],
         ];
         if (manifest.license) rows.push(["licence", manifest.license]);
         if (manifest.description) rows.push(["description", manifest.description]);

@@ -68,8 +68,8 @@ export const define: DefineVerb = (command, run) => {
           result,
           table([
             ["edges", result.path],
-            ["weeks", result.weeks],
-            ["samples", least === most ? least : `${least} to ${most}`],
+            ["weeks", String(result.weeks)],
+            ["samples", least === most ? String(least) : `${least} to ${most}`],
           ]),
         );
       }),
