@@ -1,7 +1,7 @@
 import * as torch from "@foehn/torch";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { centreCrop, centrePad, featuresLast, featuresSecond, paddedShape } from "./layout.js";
+import { catFeatures, centreCrop, centrePad, featuresLast, featuresSecond, paddedShape } from "./layout.js";
 
 describe("layout", () => {
   it("sees features-last memory as channels last, without a copy", () => {
@@ -16,6 +16,18 @@ describe("layout", () => {
       expect(featuresLast(view).isContiguous()).toBe(true);
     });
   });
+
+  it.each(["contiguous", "channels_last"] as const)(
+    "joins features without changing the order of memory: %s",
+    (memoryFormat) => {
+      torch.scope(() => {
+        const parts = [2, 3, 4].map((features) => torch.randn([2, features, 4, 5]).to({ memoryFormat }));
+        const joined = catFeatures(parts);
+        expect(joined.isContiguous(memoryFormat)).toBe(true);
+        expect(torch.equal(joined, torch.cat(parts, { dim: 1 }))).toBe(true);
+      });
+    },
+  );
 
   it("crops what it padded, for every size", () => {
     fc.assert(

@@ -17,8 +17,14 @@ export function featuresLast(y: Tensor): Tensor {
   return y.permute([0, 2, 3, 1]);
 }
 
-/** Joins (B, F, H, W) tensors along the features; the result is channels-last whatever the inputs are. */
+/** Whether (B, F, H, W) is contiguous, and not in both orders at once. */
+export function isContiguousOnly(x: Tensor): boolean {
+  return x.isContiguous() && !x.isContiguous("channels_last");
+}
+
+/** Joins (B, F, H, W) tensors along the features. The result is contiguous where the first one is, else channels-last. */
 export function catFeatures(tensors: readonly Tensor[]): Tensor {
+  if (isContiguousOnly(tensors[0]!)) return torch.cat(tensors, { dim: 1 });
   return featuresSecond(torch.cat(tensors.map(featuresLast), { dim: -1 }), "channels_last");
 }
 
