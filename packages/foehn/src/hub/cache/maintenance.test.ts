@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { chmod, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { startServer, type TestServer } from "../../io/remote/server.test-support.js";
 import { Package } from "../package.js";
 import { listCached, prune, verifyCache } from "./maintenance.js";
@@ -102,6 +102,21 @@ describe("upkeep of the cache", () => {
     await prune({ cache: cache(), unusedFor: -1 });
     expect(await readFile(outside, "utf8")).toBe("p");
     expect(await listCached({ cache: cache() })).toEqual([]);
+  });
+
+  it("takes away names of which no entry tells any more, with their contents", async () => {
+    const path = await resolve("three", "t");
+    const entries = join(root, "cache", "entries");
+    const known = (await readdir(entries, { recursive: true })).find((name) => name.endsWith("t.json"))!;
+    await rm(join(entries, known));
+    await prune({ cache: cache() });
+    await stat(path); // it may just be on its way
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 2 * 3_600_000);
+    expect(await prune({ cache: cache() })).toEqual({ removed: [], bytes: 500 });
+    await expect(stat(path)).rejects.toThrow();
+    expect(await listCached({ cache: cache() })).toHaveLength(2);
+    vi.restoreAllMocks();
+    expect((await verifyCache({ cache: cache() })).damaged).toEqual([]);
   });
 
   it("takes strays away once they are old", async () => {

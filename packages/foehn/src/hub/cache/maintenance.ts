@@ -2,8 +2,8 @@
 // downloaded or was just brought stays. Not here: the verbs (cli/commands/package.ts).
 
 import { createHash } from "node:crypto";
-import { readdir, realpath, rm, rmdir, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { lstat, readdir, realpath, rm, rmdir, stat } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { sha256File, toStorageError } from "../../core/files.js";
 import { throwIfInterrupted } from "../../core/interrupt.js";
 import { type Progress, silentProgress } from "../../core/progress.js";
@@ -165,6 +165,7 @@ async function removeStrays(
   dryRun: boolean,
 ): Promise<number> {
   let bytes = 0;
+  await removeUnknownNames(cache, now, dryRun);
   const strays: [folder: string, isUsed: (name: string) => boolean, ageMs: number][] = [
     ...(await namesIn(join(cache.folder, "blobs", "sha256"))).map(
       (part): [string, (name: string) => boolean, number] => [
@@ -187,6 +188,19 @@ async function removeStrays(
     }
   }
   return bytes;
+}
+
+/** Names in packages of which no entry tells any more: they would keep their contents on the disk for ever. */
+async function removeUnknownNames(cache: ModelCache, now: number, dryRun: boolean): Promise<void> {
+  const [snapshots, entries] = ["snapshots", "entries"].map((name) => join(cache.folder, name)) as [string, string];
+  for (const item of await readdir(snapshots, { withFileTypes: true, recursive: true }).catch(noFolder(snapshots))) {
+    if (item.isDirectory()) continue;
+    const path = join(item.parentPath, item.name);
+    const entry = readEntry(join(entries, `${relative(snapshots, path)}.json`));
+    const found = await lstat(path).catch(() => undefined);
+    if (isPresent(entry) || found === undefined || now - found.ctimeMs < settledMs) continue;
+    if (!dryRun) await rm(path, { force: true });
+  }
 }
 
 /** Folders of archives that are still in the cache; named as in archive/unpacked.ts. */
