@@ -25,9 +25,11 @@ export const swinUNetRSettings = z
     dropout_path_rate: probability.describe("stochastic depth of the last block; earlier ones have less"),
     normalize: z.boolean().default(true).describe("normalise what each stage hands to the decoder"),
     use_checkpoint: z
-      .boolean()
+      .literal(false, {
+        error: "is not available: to save memory, checkpoint the steps of the rollout instead (--checkpoint-steps)",
+      })
       .default(false)
-      .describe("taken so that the reference's settings load; numbers are the same either way"),
+      .describe("kept for old files: only false"),
     downsample: z
       .enum(["merging", "mergingv2"])
       .default("merging")

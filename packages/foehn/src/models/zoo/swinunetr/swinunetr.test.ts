@@ -37,6 +37,7 @@ describe("SwinUNetR", () => {
     [{ norm_name: "instanc" }, [64, 64], /norm_name: .*"instance", "batch"/],
     [{ norm_name: ["group", { groups: 2 }] }, [64, 64], /norm_name\.1.*num_groups/s],
     [{ downsample: "merginv2" }, [64, 64], /downsample: .*Did you mean "mergingv2"/],
+    [{ use_checkpoint: true }, [64, 64], /use_checkpoint: .*checkpoint-steps/],
     [{ depths: [2, 2] }, [64, 64], /depths/],
     [{}, [32, 20], /deepest map is one cell.*32×20|32×20.*deepest map is one cell/],
   ])("says what is wrong with %j on %j", (settings, shape, message) => {

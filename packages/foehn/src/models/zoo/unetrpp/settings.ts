@@ -24,11 +24,17 @@ export const unetRPPSettings = z
       .default("instance")
       .describe('normalisation at full resolution: "instance", "batch" or ["group", {"num_groups": 4}]'),
     dropout_rate: z
+      .literal(0, { error: "has no effect in the reference: set transformer_dropout_rate" })
+      .default(0)
+      .describe("kept for old files: only 0"),
+    transformer_dropout_rate: z
       .number()
       .min(0)
-      .max(1)
-      .default(0)
-      .describe("taken so that the reference's settings load; dropout in training is 0.1 either way"),
+      .lt(1)
+      .default(0.1)
+      .describe(
+        "dropout in training of attention weights and of the channels behind them; fixed at 0.1 in the reference",
+      ),
     depths: z.tuple([count, count, count, count]).default([3, 3, 3, 3]).describe("transformer blocks of each stage"),
     conv_op: z.literal("Conv2d").default("Conv2d").describe("kind of convolution"),
     do_ds: z.literal(false).default(false).describe("deep supervision: not offered, as in the reference's files"),

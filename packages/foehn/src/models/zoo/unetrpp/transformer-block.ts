@@ -6,14 +6,8 @@ import { nn, type Tensor } from "@foehn/torch";
 import { ResBlock } from "../res-block.js";
 import { PairedAttention, type PairedAttentionOptions } from "./attention.js";
 
-/** Dropout of the network in training, of attention weights and of the last convolution's channels. */
-const DROPOUT = 0.1;
-
 /** What all blocks of a network have in common. */
-export type AttentionKind = Pick<PairedAttentionOptions, "learnedTemperature" | "scrambled">;
-
-/** What a block is made of. */
-export type BlockOptions = AttentionKind & Omit<PairedAttentionOptions, "dropout">;
+export type AttentionKind = Pick<PairedAttentionOptions, "learnedTemperature" | "scrambled" | "dropout">;
 
 /** (B, C, H, W) → the same; H·W is fixed. */
 export class TransformerBlock extends nn.Module {
@@ -24,15 +18,16 @@ export class TransformerBlock extends nn.Module {
   readonly conv51: ResBlock;
   readonly conv8: nn.Sequential;
 
-  constructor(options: BlockOptions) {
+  /** @param options of the attention; `dropout` is also that of the last convolution's channels */
+  constructor(options: PairedAttentionOptions) {
     super();
-    const { width, places } = options;
+    const { width, places, dropout } = options;
     this.gamma = new nn.Parameter(torch.full([width], 1e-6));
     this.pos_embed = new nn.Parameter(torch.zeros([1, places, width]));
     this.norm = new nn.LayerNorm(width);
-    this.epa_block = new PairedAttention({ ...options, dropout: DROPOUT });
+    this.epa_block = new PairedAttention(options);
     this.conv51 = new ResBlock(width, width, "batch");
-    this.conv8 = new nn.Sequential(new nn.Dropout2d(DROPOUT), new nn.Conv2d(width, width, 1));
+    this.conv8 = new nn.Sequential(new nn.Dropout2d(dropout), new nn.Conv2d(width, width, 1));
   }
 
   override forward(x: Tensor): Tensor {

@@ -90,6 +90,7 @@ describe("UNetRPP", () => {
     [{ attention_code: "flsh" }, /attention_code: .*Did you mean "flash"/],
     [{ compat: "mfia" }, /compat: .*Did you mean "mfai"/],
     [{ do_ds: true }, /do_ds: expected false, got true/],
+    [{ dropout_rate: 0.2 }, /dropout_rate: .*transformer_dropout_rate/],
     [{ spatial_dims: 3 }, /spatial_dims: expected 2, got 3/],
   ])("says what is wrong with %j", (settings, message) => {
     expect(() => createNetwork("unetrpp", 3, 1, settings, [64, 64])).toThrow(message);
@@ -104,6 +105,17 @@ describe("UNetRPP", () => {
       const x = torch.randn([1, 32, 64, 1]);
       expect(plain.forward(x).equal(flash.forward(x))).toBe(true);
       expect(manual.numParameters() - plain.numParameters()).toBe(4 * 2 + 9 * 4);
+    });
+  });
+
+  it("drops in training as much as is asked for", () => {
+    torch.scope(() => {
+      const x = torch.randn([2, 32, 64, 1]);
+      const differ = (rate: number) => {
+        const network = createNetwork("unetrpp", 1, 1, { ...SMALL, transformer_dropout_rate: rate }, [32, 64]);
+        return !network.forward(x).equal(network.forward(x));
+      };
+      expect([differ(0), differ(0.1)]).toEqual([false, true]);
     });
   });
 

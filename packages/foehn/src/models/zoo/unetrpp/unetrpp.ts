@@ -39,7 +39,11 @@ export class UNetRPP extends PaddedNetwork {
       autopad: settings.autopad_enabled,
     });
     this.#hasSkips = settings.add_skip_connections;
-    const kind = { learnedTemperature: settings.attention_code === "manual", scrambled: settings.compat === "mfai" };
+    const kind = {
+      learnedTemperature: settings.attention_code === "manual",
+      scrambled: settings.compat === "mfai",
+      dropout: settings.transformer_dropout_rate,
+    };
     const [height, columns] = this.paddedShape;
     const places = [1, 2, 4, 8].map((shrunk) => (height / rate / shrunk) * (columns / rate / shrunk));
     const [w1, w2, w3, w4] = stageWidths(settings);
