@@ -18,7 +18,7 @@ export interface Case {
 export const caseFields = ["mse", "mae", "bias", "xx", "yy", "xy", "xm", "ym", "missing"] as const;
 
 /**
- * ⟨(y−x)²⟩, ⟨|y−x|⟩ and ⟨y−x⟩; ⟨x′²⟩, ⟨y′²⟩, ⟨x′y′⟩, ⟨x′⟩ and ⟨y′⟩ of the anomalies, NaN without climatology; and the number of
+ * ⟨(y−x)²⟩, ⟨|y−x|⟩ and ⟨y−x⟩; ⟨x′²⟩, ⟨y′²⟩, ⟨x′y′⟩, ⟨x′⟩ and ⟨y′⟩ of the anomalies, NaN without climatology or where it lacks a point; and the number of
  * points without truth or forecast. All means are NaN where no point has both.
  */
 export type CaseMeans = Readonly<Record<(typeof caseFields)[number], number>>;
@@ -45,7 +45,7 @@ export function scoreArea(grid: Grid, name: string, region?: Region): ScoreArea 
 }
 
 /** Sums kept for each row: points, errors squared, absolute and plain; truth anomalies, their squares and products with the error. */
-const perRow = 8;
+const perRow = 7;
 
 /**
  * The means over each area, in their order. Points where forecast or truth is NaN do not count.

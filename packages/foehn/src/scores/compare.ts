@@ -65,7 +65,8 @@ export async function compareScores(
         }
         return 1 - Math.sqrt(sy / sx);
       };
-      const gains = draws.map(gain).sort((p, q) => p - q);
+      // Typed arrays sort numbers as such, NaN (no date with both, or no error at all) last.
+      const gains = Float64Array.from(draws, gain).sort();
       const at = (share: number) => gains[Math.round(share * (gains.length - 1))]!;
       const both = [...x.keys()].filter((d) => !Number.isNaN(x[d]! + y[d]!));
       const rmse = (values: Float64Array) => Math.sqrt(both.reduce((sum, d) => sum + values[d]!, 0) / both.length);

@@ -52,7 +52,7 @@ const metrics: readonly (readonly [name: string, longName: string, value: (score
     (s) => s.accCentred,
   ],
   ["n_cases", "initial times with truth", (s) => s.cases],
-  ["n_missing", "points without truth, left out", (s) => s.missing],
+  ["n_missing", "points without truth or forecast, left out", (s) => s.missing],
 ];
 
 /** @returns the absolute path @throws UsageError when `path` exists, StorageError when the disk fails */

@@ -40,4 +40,14 @@ describe("fractions skill score", () => {
     expect(score(board, constant, 1)).toBeCloseTo(1 - 0.5 / 1.5, 12);
     expect(() => score(board, constant, 129)).toThrow(/does not fit/);
   });
+
+  it("leaves out windows with missing points", () => {
+    // What is missing is where the fields differ: the rest agrees.
+    const [field, other] = [board.slice(), board.slice()];
+    other[40 * n + 50] = 1 - other[40 * n + 50]!;
+    expect(score(field, other, 3)).toBeLessThan(1);
+    other[40 * n + 50] = Number.NaN;
+    expect(score(field, other, 3)).toBe(1);
+    expect(score(other, field, 3)).toBe(1);
+  });
 });

@@ -27,7 +27,7 @@ export interface ScoreTable {
   /** What anomalies are taken from, where it is not the training climatology of the package. */
   readonly climatology?: string | undefined;
   readonly units: Readonly<Record<string, string>>;
-  /** Points without truth, left out, over all variables, leads and dates. */
+  /** Points without truth or forecast, left out, over all variables, leads and dates. */
   readonly n_missing: number;
   readonly model: MetricSet;
   readonly persistence: MetricSet;
@@ -102,7 +102,7 @@ export function formatScoreTable(table: ScoreTable, options: { readonly maxLeads
     lines.push("", `${region}:`, ...formatRows({ ...rest, ...sets }, leads));
   }
   lines.push(`${dates}; ACC ${table.acc_convention}, against ${table.climatology ?? "the training climatology"}`);
-  if (table.n_missing > 0) lines.push(`${table.n_missing} points without truth were left out`);
+  if (table.n_missing > 0) lines.push(`${table.n_missing} points without truth or forecast were left out`);
   return lines.join("\n");
 }
 

@@ -5,7 +5,7 @@ import { DataError, UsageError } from "../../core/errors.js";
 import { throwIfInterrupted } from "../../core/interrupt.js";
 import { silentProgress } from "../../core/progress.js";
 import { formatDuration, formatTime } from "../../core/time.js";
-import { hasTime, type StateReader, stateReader } from "../../forecast/initial-state.js";
+import { hasTime, stateReader } from "../../forecast/initial-state.js";
 import { type ModelOnData, type ModelOptions, persistenceOnData, withModel } from "../../forecast/model-on-data.js";
 import { withData } from "../../forecast/open-data.js";
 import type { ForecastOutput } from "../../forecast/outputs/output.js";
@@ -18,6 +18,7 @@ import type { Source } from "../../sources/source.js";
 import { regionByName, regionWeights } from "../ensemble/regions.js";
 import { EnsembleSums } from "../ensemble/sums.js";
 import { MetricCsv, type MetricRow, shardCsv } from "../metric-csv.js";
+import { RecentStates } from "../recent-states.js";
 import { type LaggedEnsemble, LaggedWindow } from "./window.js";
 
 /** What to score. One of `package`, `forecasts` and `persistence` says whose forecasts. */
@@ -177,7 +178,8 @@ async function score(
   requireTruth(source, dates, initials, leads);
   const weights = [regionWeights(grid, regionByName("global"))];
   const rows = new Map<number, MetricRow[]>();
-  const observed = new TruthCache(truth);
+  // Each initial time verifies at all but one of the times of the one before it. The window holds a multiple of that many states.
+  const observed = new RecentStates((time) => truth.read(time, { allowMissing: true }), leads + 1);
   progress.start("lagged ensembles", initials.length);
   for (const [n, i] of initials.entries()) {
     throwIfInterrupted(signal, "scoring lagged ensembles");
@@ -229,20 +231,6 @@ async function score(
       ];
     });
     return [...perChannel, row("", "ensemble_size", ensemble.length)];
-  }
-}
-
-/** The truth of the last valid times that were asked for: neighbouring dates verify at the same ones. */
-class TruthCache {
-  readonly #kept = new Map<number, Promise<Fields>>();
-
-  constructor(readonly reader: StateReader) {}
-
-  at(time: number): Promise<Fields> {
-    const known = this.#kept.get(time) ?? this.reader.read(time, { allowMissing: true });
-    this.#kept.set(time, known);
-    if (this.#kept.size > 16) this.#kept.delete(this.#kept.keys().next().value!);
-    return known;
   }
 }
 
