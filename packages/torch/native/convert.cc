@@ -92,6 +92,7 @@ struct Reader {
     double number = 0;
     if (napi_get_value_double(env, value, &number) == napi_ok) {
       if (!(std::trunc(number) == number) || std::isinf(number)) refuse(value, "; an integer is needed");
+      if (std::abs(number) >= 9223372036854775808.0) refuse(value, ", which does not fit 64 bits");
       return static_cast<int64_t>(number);
     }
     bool lossless = false;

@@ -55,7 +55,7 @@ at::Tensor add_upsampled(const foehn::Optional<at::Tensor>& given, at::TensorLis
   std::vector<Map> all;
   int64_t cells = 0;  // of one row of every map
   for (const auto& map : maps) {
-    TORCH_CHECK(map.dim() == 4 && map.size(0) == batch && map.size(1) == channels && map.scalar_type() == type,
+    TORCH_CHECK(map.dim() == 4 && map.size(0) == batch && map.size(1) == channels && map.scalar_type() == type && map.numel() > 0,
                 "add_upsampled: a map has ", map.sizes(), " of ", map.scalar_type(), ", the first one ", maps[0].sizes(), " of ", type);
     all.push_back({map.contiguous(at::MemoryFormat::ChannelsLast), Axis(map.size(2), height, align_corners), Axis(map.size(3), width, align_corners)});
     cells += rounded(map.size(3) * channels);

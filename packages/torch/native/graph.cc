@@ -77,6 +77,12 @@ void need(bool holds, const std::string& what) {
   if (!holds) throw AddonError("ERR_TORCH_SHAPE", what);
 }
 
+// The loops of backward are not recorded: with createGraph their result would look like a constant.
+void refuse_second_derivative() {
+  if (c10::GradMode::is_enabled())
+    throw AddonError("ERR_TORCH_GRAD", "gradients of message passing cannot be differentiated again; leave createGraph out");
+}
+
 struct Edges {
   at::Tensor senders, offsets, order, sender_offsets;
   int64_t count() const { return senders.size(0); }
@@ -131,6 +137,7 @@ struct EdgeSum : torch::autograd::Function<EdgeSum> {
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
+    refuse_second_derivative();
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &edge = saved[0], &sender = saved[1], &receiver = saved[2];
     const Edges edges{saved[3], saved[4], saved[5], saved[6]};
@@ -171,6 +178,7 @@ struct Silu : torch::autograd::Function<Silu> {
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
+    refuse_second_derivative();
     const auto saved = ctx->get_saved_variables();
     auto out = at::empty_like(saved[0]);
     run(saved[0], saved[1], gradients[0].to(saved[0].scalar_type()).contiguous(), out);
@@ -239,6 +247,7 @@ struct NormSum : torch::autograd::Function<NormSum> {
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
+    refuse_second_derivative();
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1], &shift = saved[2], &offsets = saved[3];
     const auto type = compute_type(x.scalar_type());
@@ -316,7 +325,8 @@ Napi::Value silu(Instance& in, const Napi::CallbackInfo& info) {
   const auto type = id_of(info, 1) == 0 ? given.scalar_type() : at::promote_types(given.scalar_type(), in.get(id_of(info, 1)).scalar_type());
   const at::Tensor first = given.to(type).contiguous();
   const at::Tensor second = floating(in, info, 1, type);
-  need(!second.defined() || second.sizes() == first.sizes(), "silu of a sum takes two tensors of one shape");
+  need(first.is_cpu() && (!second.defined() || (second.is_cpu() && second.sizes() == first.sizes())),
+       "silu of a sum takes two tensors of one shape on the CPU, got " + describe(first) + " and " + describe(second));
   return Napi::Number::New(info.Env(), in.add(Silu::apply(first, maybe(second))));
 }
 
@@ -327,6 +337,8 @@ Napi::Value norm_sum(Instance& in, const Napi::CallbackInfo& info) {
   const at::Tensor shift = id_of(info, 3) == 0 ? at::Tensor() : in.get(id_of(info, 3));
   const at::Tensor residual = floating(in, info, 4, x.scalar_type());
   const at::Tensor offsets = id_of(info, 5) == 0 ? at::Tensor() : in.get(id_of(info, 5));
+  for (const auto* tensor : {&x, &weight, &bias, &shift, &residual})
+    need(!tensor->defined() || tensor->is_cpu(), "layer norm of rows on the CPU got " + describe(*tensor));
   need(x.dim() == 3 && weight.dim() == 1 && bias.sizes() == weight.sizes() && weight.size(0) == x.size(-1) &&
            (!shift.defined() || shift.sizes() == weight.sizes()),
        "layer norm of " + describe(x) + " with weight " + describe(weight));

@@ -1,13 +1,15 @@
 // A caching allocator for large CPU tensors. libtorch takes each one from the system and gives it back; the system then
 // clears every page again, which is 10 to 25 % of a training step. Here freed blocks wait for the next tensor of about
 // their size, in huge pages where the system has them. Small tensors go to libtorch's own allocator.
-// What waits is bounded: a quarter of the machine's memory, and no block longer than some seconds.
+// What waits is bounded: a quarter of the memory that this process may use; and blocks older than some seconds go when the next is freed.
 #include "memory.h"
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -35,11 +37,24 @@ struct Block {
   Clock::time_point since;
 };
 
+// Bytes of memory of the machine, or of the container where that is less (control groups, versions 2 and 1); 0 where nobody says.
+size_t usable_memory() {
+  const auto pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  size_t usable = pages > 0 && page > 0 ? static_cast<size_t>(pages) * static_cast<size_t>(page) : 0;
+  for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    FILE* file = std::fopen(path, "r");
+    if (file == nullptr) continue;
+    unsigned long long limit = 0;  // without a limit the file says "max"
+    if (std::fscanf(file, "%llu", &limit) == 1 && limit > 0 && usable > 0) usable = std::min<size_t>(usable, limit);
+    std::fclose(file);
+  }
+  return usable;
+}
+
 class CpuCache {
  public:
   CpuCache() {
-    const auto pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    if (pages > 0 && page > 0) limit_ = static_cast<size_t>(pages) * static_cast<size_t>(page) / 4;
+    if (const size_t usable = usable_memory()) limit_ = usable / 4;
   }
 
   void* take(size_t size) {

@@ -237,4 +237,21 @@ describe("torch.graph", () => {
       expect(() => graph.silu(torch.ones([3], { dtype: "int32" }))).toThrow(/float32, float64 or bfloat16, got int32/);
     });
   });
+
+  it("refuses second derivatives instead of giving none", () => {
+    const index = small();
+    const [edge, sender, receiver] = [randn([7, 3]), randn([4, 3]), randn([5, 3])];
+    const norm = { weight: randn([3]), bias: randn([3]), eps: 1e-5 };
+    const results = [
+      () => graph.edgeSum(index, edge, sender, receiver, { silu: true }),
+      () => graph.silu(edge),
+      () => graph.layerNorm(edge, norm),
+    ];
+    for (const f of results) {
+      expect(() => torch.autograd.grad(f().sum(), [edge], { createGraph: true })).toThrow(
+        /cannot be differentiated again/,
+      );
+      expect(torch.autograd.grad(f().sum(), [edge])[0]!.shape).toEqual([7, 3]);
+    }
+  });
 });

@@ -283,4 +283,9 @@ describe("schemas", () => {
       "relu6",
     ]);
   });
+
+  it("refuse whole numbers beyond 64 bits", () => {
+    const x = torch.zeros([2], { dtype: "int64" });
+    for (const n of [2 ** 63, -1e300]) expect(() => torch.aten("narrow", x, 0, n, 1)).toThrow(/does not fit 64 bits/);
+  });
 });
