@@ -7,6 +7,7 @@ import * as torch from "@foehn/torch";
 import { DataError } from "../core/errors.js";
 import { cellSizes } from "../grid/geometry.js";
 import type { Grid } from "../grid/grid.js";
+import { cosineTransform } from "../tensor/cosine-transform.js";
 
 /** Rows, columns and their distances. */
 export interface SpectrumShape {
@@ -86,16 +87,6 @@ export class RadialSpectrum {
   dispose(): void {
     torch.dispose([this.#rows, this.#columns, this.#rings]);
   }
-}
-
-/** The orthonormal DCT-II of length n as a matrix (n, n). */
-function cosineTransform(n: number, device: torch.Device): Tensor {
-  const values = new Float32Array(n * n);
-  for (let k = 0; k < n; k++) {
-    const scale = Math.sqrt((k === 0 ? 1 : 2) / n);
-    for (let i = 0; i < n; i++) values[k * n + i] = scale * Math.cos((Math.PI * (2 * i + 1) * k) / (2 * n));
-  }
-  return torch.tensor(values, { shape: [n, n], device });
 }
 
 /**

@@ -5,6 +5,7 @@
 import type { Tensor } from "@foehn/torch";
 import * as torch from "@foehn/torch";
 import { z } from "zod";
+import { cosineTransform } from "../../tensor/cosine-transform.js";
 import type { NamedTensor } from "../../tensor/named-tensor.js";
 import type { LossDefinition } from "./definition.js";
 import { featureSettings, featureWeights } from "./feature-weights.js";
@@ -108,8 +109,7 @@ export class RadialSpectrum {
     const bins = radialBins(height, width, kind);
     this.#numBins = Math.max(...bins) + 1;
     this.#bins = torch.keep(torch.tensor(bins, { dtype: "int64", device }));
-    const matrix = (size: number) => torch.keep(torch.tensor(cosines(size), { shape: [size, size], device }));
-    this.#matrices = kind === "dct" ? [matrix(height), matrix(width)] : [];
+    this.#matrices = kind === "dct" ? [height, width].map((size) => torch.keep(cosineTransform(size, device))) : [];
   }
 
   /** (…, H, W, F) → (…, F, K): mean square by wave number. */
@@ -148,14 +148,6 @@ export function radialBins(height: number, width: number, kind: "dct" | "fft"): 
   return Array.from({ length: height * width }, (_, n) =>
     Math.round(size * Math.hypot(wave(Math.floor(n / width), height), wave(n % width, width))),
   );
-}
-
-/** The orthonormal DCT-II as a matrix, row-major: row k holds the cosine of k half waves. */
-function cosines(size: number): Float32Array {
-  return Float32Array.from({ length: size * size }, (_, at) => {
-    const [k, n] = [Math.floor(at / size), at % size];
-    return Math.sqrt((k === 0 ? 1 : 2) / size) * Math.cos((Math.PI * (2 * n + 1) * k) / (2 * size));
-  });
 }
 
 /** spectral */
