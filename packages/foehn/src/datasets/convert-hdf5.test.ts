@@ -76,7 +76,11 @@ describe("conversion to the HDF5 layout", () => {
     });
     expect(existsSync(path)).toBe(false);
     asked = [];
+    const others = { ...input, variables: input.variables.slice().reverse() };
+    await expect(convertFields(others, path, { format: "hdf5" })).rejects.toThrow(/again\.partial holds an unfinished/);
+    await expect(convertFields(input, path, { format: "npy" })).rejects.toThrow(/again\.partial holds an unfinished/);
     const result = await convertFields(input, path, { format: "hdf5" });
+    expect(existsSync(join(path, "plan.json"))).toBe(false);
     expect([result.kept, asked]).toEqual([3, [times[3], times[4]]]);
     const whole = readFileSync(join(folder, "era5/stats/time_means.npy"));
     expect(readFileSync(join(path, "stats/time_means.npy")).equals(whole)).toBe(true);

@@ -3,19 +3,21 @@
 // and times before the first one, or without data, are NaN. An interrupted conversion keeps the years that are complete.
 
 import { existsSync } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { UsageError } from "../core/errors.js";
 import { atomicWrite } from "../core/files.js";
 import { throwIfInterrupted } from "../core/interrupt.js";
 import { silentProgress } from "../core/progress.js";
 import { cfTimeUnits, formatDuration, formatTimeShort } from "../core/time.js";
+import { gridToJson } from "../grid/json.js";
 import { openHdf5 } from "../io/netcdf/hdf5-read.js";
 import { NetcdfWriter } from "../io/netcdf/write.js";
 import { writeNpy } from "../io/npy.js";
 import { hdf5Description, hdf5Dimensions, startOfYear } from "../sources/hdf5-layout.js";
 import { usualStep } from "../sources/resolve.js";
 import type { ConvertInput, ConvertOptions, ConvertResult } from "./convert.js";
+import { UnfinishedFolder } from "./unfinished-folder.js";
 
 const dataset = "fields";
 /** Folder of the yearly files; readers of the layout take any. */
@@ -23,7 +25,8 @@ const folder = "years";
 
 /**
  * Writes the layout to the folder `path`.
- * @throws UsageError when the times do not lie on one step from the beginning of each year; InterruptedError after an abort
+ * @throws UsageError when the times do not lie on one step from the beginning of each year, or another conversion to that name is
+ * unfinished; InterruptedError after an abort
  */
 export async function convertToHdf5(
   input: ConvertInput,
@@ -34,7 +37,8 @@ export async function convertToHdf5(
   const { progress = silentProgress, signal } = options;
   const step = commonStep(times);
   const points = grid.shape[0] * grid.shape[1];
-  const partial = `${path}.partial`;
+  const unfinished = await UnfinishedFolder.open(path, { format: "hdf5", grid: gridToJson(grid), variables, times });
+  const partial = unfinished.path;
   await mkdir(join(partial, folder), { recursive: true });
   const constants = new Map<string, Float32Array>();
   for (const { name, invariant } of variables) if (invariant) constants.set(name, await input.readInvariant(name));
@@ -101,7 +105,7 @@ export async function convertToHdf5(
     h5_path: dataset,
   };
   await atomicWrite(join(partial, hdf5Description), `${JSON.stringify(description, null, 1)}\n`);
-  await rename(partial, path);
+  await unfinished.finish();
   progress.finish();
   return { path, times: times.length, kept };
 }
@@ -148,7 +152,9 @@ function byYear(times: readonly number[]): Map<number, number[]> {
   const years = new Map<number, number[]>();
   for (const time of times) {
     const year = new Date(time * 1000).getUTCFullYear();
-    years.set(year, [...(years.get(year) ?? []), time]);
+    const own = years.get(year);
+    if (own === undefined) years.set(year, [time]);
+    else own.push(time);
   }
   return years;
 }

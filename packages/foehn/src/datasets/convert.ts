@@ -3,7 +3,6 @@
 // units.
 
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { UsageError } from "../core/errors.js";
 import { atomicWrite } from "../core/files.js";
@@ -15,6 +14,7 @@ import { writeNpy } from "../io/npy.js";
 import { ZarrWriter } from "../io/zarr/write.js";
 import { type NpyFolder, npyDescription, npyFieldFile } from "../sources/npy-source.js";
 import type { FeatureStats } from "./dataset.js";
+import { UnfinishedFolder } from "./unfinished-folder.js";
 
 /** A field to write. */
 export interface ConvertVariable {
@@ -84,8 +84,6 @@ export async function convertFields(
 async function toNpy(input: ConvertInput, path: string, options: ConvertOptions): Promise<ConvertResult> {
   const { grid, variables, times } = input;
   const { half = false, progress = silentProgress, signal } = options;
-  const partial = `${path}.partial`;
-  await mkdir(partial, { recursive: true });
   const description: NpyFolder = {
     format: "foehn-npy",
     version: 1,
@@ -98,7 +96,8 @@ async function toNpy(input: ConvertInput, path: string, options: ConvertOptions)
       ...(half && stats ? { scale: stats.std, offset: stats.mean } : { scale: 1, offset: 0 }),
     })),
   };
-  await claim(partial, JSON.stringify({ description, half, times }));
+  const unfinished = await UnfinishedFolder.open(path, { description, half, times });
+  const partial = unfinished.path;
   const write = async (v: number, file: string, values: Float32Array): Promise<void> => {
     const { scale, offset } = description.variables[v]!;
     const stored = scale === 1 && offset === 0 ? values : values.map((x) => (x - offset) / scale);
@@ -122,23 +121,9 @@ async function toNpy(input: ConvertInput, path: string, options: ConvertOptions)
     progress.update(k + 1);
   }
   await atomicWrite(join(partial, npyDescription), `${JSON.stringify(description, null, 1)}\n`);
-  await rm(join(partial, planFile));
-  await rename(partial, path);
+  await unfinished.finish();
   progress.finish();
   return { path, times: times.length, kept };
-}
-
-/** What an unfinished folder is to become. */
-const planFile = "plan.json";
-
-/** Files of an interrupted conversion are kept only where the same is wanted: same fields, grid, scaling, type and times. */
-async function claim(partial: string, plan: string): Promise<void> {
-  const path = join(partial, planFile);
-  if (!existsSync(path)) return atomicWrite(path, plan);
-  if ((await readFile(path, "utf8")) === plan) return;
-  throw new UsageError(`${partial} holds an unfinished conversion of other fields, times or precision`, {
-    hint: "remove that folder to begin anew, or convert as before to finish it",
-  });
 }
 
 async function toZarr(input: ConvertInput, path: string, options: ConvertOptions): Promise<ConvertResult> {
