@@ -140,6 +140,8 @@ describe("scoreForecast", () => {
     const text = formatScoreTable(table);
     expect(text).toMatch(/t2m \(K\) +\+6 h/);
     expect(text).toMatch(/1 initial time, 2019-03-01T00:00:00Z to 2019-03-01T00:00:00Z; ACC uncentred/);
+    const none = { t2m: [Number.NaN], msl: [Number.NaN] };
+    expect(formatScoreTable({ ...table, model: { ...table.model, acc: none } })).toMatch(/no ACC, for want of/);
   });
 
   it("scores by default what the model has not been trained or selected on", () => {

@@ -101,7 +101,9 @@ export function formatScoreTable(table: ScoreTable, options: { readonly maxLeads
     const { regions: _, ...rest } = table;
     lines.push("", `${region}:`, ...formatRows({ ...rest, ...sets }, leads));
   }
-  lines.push(`${dates}; ACC ${table.acc_convention}, against ${table.climatology ?? "the training climatology"}`);
+  const hasAcc = Object.values(table.model.acc).some((values) => values.some(Number.isFinite));
+  const anomalies = `ACC ${table.acc_convention}, against ${table.climatology ?? "the training climatology"}`;
+  lines.push(`${dates}; ${hasAcc ? anomalies : "no ACC, for want of a climatology (--climatology)"}`);
   if (table.n_missing > 0) lines.push(`${table.n_missing} points without truth or forecast were left out`);
   return lines.join("\n");
 }

@@ -91,6 +91,7 @@ describe("openSource", () => {
 
   it.each([
     ["a mistyped file", "many/a/ome.grib", /no file or folder "many\/a\/ome.grib"[\s\S]*Did you mean "one.grib"/],
+    ["a mistyped source without a file", "synthetc", /no file or folder "synthetc"[\s\S]*Did you mean "synthetic"/],
     ["a mistyped folder", "manu/a/one.grib", /no file or folder[\s\S]*Did you mean "many"/],
     ["a glob without a match", "many/*.nc", /nothing matches "many\/\*.nc"/],
   ])("explains %s", async (_, spec, message) => {

@@ -223,7 +223,8 @@ function missing(spec: string, path: string): DataError {
   }
   const there =
     existsSync(folder) && statSync(folder).isDirectory() ? readdirSync(folder).filter((n) => !n.startsWith(".")) : [];
-  const near = didYouMean(name, there);
+  // A word alone may have been meant for the source that is no file.
+  const near = didYouMean(name, spec === name ? [...there, "synthetic"] : there);
   const shown = relative(process.cwd(), folder) || ".";
   return new DataError(`there is no file or folder "${spec}"`, {
     where: shown,

@@ -129,7 +129,7 @@ const prune = async (
   const rest =
     oldest === undefined
       ? ""
-      : `\n${left.length} packages are left, the longest unused since ${formatTime(oldest.lastUsed)}`;
+      : `\n${left.length} package${left.length === 1 ? " is" : "s are"} left, the longest unused since ${formatTime(oldest.lastUsed)}`;
   const verb = flags.dryRun ? "would free" : "freed";
   console.result(done, `${rows.length > 0 ? `${table(rows)}\n` : ""}${verb} ${formatBytes(done.bytes)}${rest}`);
 };
