@@ -74,6 +74,8 @@ export class ChunkReader {
       const bytes = array.chunks.reduce((product, n) => product * n, 8);
       coming = this.#limited(bytes, async () => {
         const chunk = (await array.getChunk([...place], signal === undefined ? {} : { signal })) as Chunk;
+        const [got, wanted] = [chunk.data.length, chunk.shape.reduce((product, n) => product * n, 1)];
+        if (got !== wanted) throw new Error(`chunk ${place.join(".")} has ${got} elements in place of ${wanted}`);
         this.#keep(key, chunk);
         return chunk;
       }).finally(() => this.#coming.delete(key));

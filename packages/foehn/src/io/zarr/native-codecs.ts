@@ -9,7 +9,8 @@ import { takeBuffer } from "./output-buffers.js";
 /** Compresses into a buffer of output-buffers.ts. */
 export type NativeEncode = (bytes: Uint8Array) => Uint8Array;
 
-function load(names: readonly string[]): ReturnType<typeof koffi.load> | undefined {
+/** The first of these libraries that is there. */
+export function load(names: readonly string[]): ReturnType<typeof koffi.load> | undefined {
   if (process.env.FOEHN_NATIVE_CODECS === "0") return undefined;
   for (const name of names) {
     try {
@@ -21,7 +22,8 @@ function load(names: readonly string[]): ReturnType<typeof koffi.load> | undefin
   return undefined;
 }
 
-const libraryNames = (name: string, version: number): string[] =>
+/** File names of a library, by its name and the version of its interface. */
+export const libraryNames = (name: string, version: number): string[] =>
   process.platform === "darwin"
     ? [`lib${name}.${version}.dylib`, `/opt/homebrew/lib/lib${name}.${version}.dylib`]
     : [`lib${name}.so.${version}`];

@@ -10,7 +10,10 @@ import { didYouMean } from "../../core/suggest.js";
 import { isNotFound } from "../remote/http.js";
 import { type ObjectStore, openObjectStore } from "../remote/object-store.js";
 import { type ChunkLimits, ChunkReader } from "./chunks.js";
+import { registerNativeDecoders } from "./decoders.js";
 import { type GroupOptions, type Json, readGroup } from "./group-metadata.js";
+
+registerNativeDecoders();
 
 /** Values as they are stored, row-major. Strings and booleans are not offered. */
 export type ZarrTypedArray =
