@@ -164,7 +164,7 @@ async function inspect(
     const { describeGrid } = await import("../../grid/grid.js");
     const { gridToJson } = await import("../../grid/json.js");
     const { times, variables, grid } = source;
-    const ranges = new Map<string, { readonly min: number; readonly max: number; readonly missing: number }>();
+    const ranges = new Map<string, ReturnType<typeof rangeOf>>();
     if (options.values) {
       for (const { name } of variables) {
         const time = (source.timesOf?.(name) ?? times)[0];
@@ -195,10 +195,7 @@ async function inspect(
     };
     const rows = variables.map((v) => {
       const range = ranges.get(v.name);
-      const shown = range
-        ? `${short(range.min)} to ${short(range.max)}${range.missing > 0 ? `, ${range.missing} missing` : ""}`
-        : "";
-      return [v.name, v.units, v.longName, v.invariant ? "constant" : "", shown];
+      return [v.name, v.units, v.longName, v.invariant ? "constant" : "", range ? describeRange(range) : ""];
     });
     console.result(
       value,
@@ -251,4 +248,7 @@ function rangeOf(values: Float32Array): { min: number; max: number; missing: num
   return { min, max, missing };
 }
 
-const short = (value: number): string => (Number.isFinite(value) ? String(Number(value.toPrecision(6))) : "nothing");
+function describeRange({ min, max, missing }: ReturnType<typeof rangeOf>): string {
+  if (min > max) return "all missing at the first time";
+  return `${Number(min.toPrecision(6))} to ${Number(max.toPrecision(6))}${missing > 0 ? `, ${missing} missing` : ""}`;
+}
