@@ -2,6 +2,7 @@
 // was written, so that no step stands there twice.
 
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { FormatError } from "../core/errors.js";
 import { toStorageError } from "../core/files.js";
 import type { EpochRecord, ScalarsRecord, StepRecord } from "./callbacks.js";
 
@@ -44,10 +45,20 @@ export class MetricsLog {
   }
 }
 
-/** All records of a file; a last line that was cut off is left out. */
+/** All records of a file; a last line that was cut off is left out. @throws FormatError naming a line that is damaged */
 export function readMetrics(path: string): MetricsRecord[] {
   const lines = readFileSync(path, "utf8").split("\n");
   const records: MetricsRecord[] = [];
-  for (const line of lines.slice(0, -1)) records.push(JSON.parse(line) as MetricsRecord);
+  for (const [i, line] of lines.slice(0, -1).entries()) {
+    try {
+      records.push(JSON.parse(line) as MetricsRecord);
+    } catch (cause) {
+      throw new FormatError(`line ${i + 1} is no JSON`, {
+        where: path,
+        hint: "remove the line: the others can be read without it",
+        cause,
+      });
+    }
+  }
   return records;
 }

@@ -351,6 +351,9 @@ describe("train", () => {
     const resumed = await resumeTraining(runDir, { epochs: 2 }, { dataset: tinyData() });
     const steps = readMetrics(resumed.metricsPath).filter((record) => record.kind === "step");
     expect(steps.map((record) => record.step)).toEqual([1, 7, 8, 9, 10, 11, 12]);
+    const odd = join(directory, "odd.jsonl");
+    writeFileSync(odd, '{"kind":"step","step":1}\n{bad\n{"kind":"st');
+    expect(() => readMetrics(odd)).toThrow("line 2 is no JSON");
     for (const name of ["config.json", "provenance.json"]) {
       const path = join(runDir, name);
       const text = readFileSync(path);
