@@ -203,6 +203,7 @@ async function follow(dir: string, isResumed: boolean): Promise<void> {
     options: { lr: 0.001, epochs: 2 },
     info,
     isResumed,
+    step: 0,
   } as unknown as TrainingStart);
   await callback.onStep?.({ kind: "step", step: 1, epoch: 1, train_loss: 0.5, lr: 0.001, seconds: 0.1 });
   const validation = { val_loss: 0.25, val_loss_by_lead: [0.2, 0.3], val_rmse: { t2m: [2, 3] } };

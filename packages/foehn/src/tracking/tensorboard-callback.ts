@@ -26,19 +26,13 @@ const hour = 3600;
 export function tensorboardCallback(options: TensorboardCallbackOptions = {}): TrainingCallback {
   let writer: EventWriter | undefined;
   let stepHours = 1;
-  let isResumed = false;
-
-  const restartOnce = (step: number) => {
-    // Only the first record tells where a resumed run goes on.
-    if (isResumed) writer?.restartAt(step);
-    isResumed = false;
-  };
 
   return {
     onStart(start: TrainingStart) {
       stepHours = start.info.stepSeconds / hour;
-      isResumed = start.isResumed;
       writer = new EventWriter(options.dir ?? join(start.runDir, "tensorboard"));
+      // What the process that was stopped wrote after its last checkpoint is written again.
+      if (start.isResumed && start.step !== undefined) writer.restartAt(start.step + 1);
       const settings = flattenHparams(start.options as Readonly<Record<string, unknown>>);
       writer.addHparams(settings, ["loss/train_epoch", "loss/validation"], start.runDir);
       const variables = start.info.features.map((f) => `* \`${f.name}\` ${f.longName} (${f.units}), ${f.role}`);
@@ -46,7 +40,6 @@ export function tensorboardCallback(options: TensorboardCallbackOptions = {}): T
       writer.flush();
     },
     onStep(record: StepRecord) {
-      restartOnce(record.step);
       writer?.addScalar("loss/train_step", record.train_loss, record.step);
       writer?.addScalar("learning_rate", record.lr, record.step);
       if (record.grad_norm !== undefined) writer?.addScalar("gradient_norm", record.grad_norm, record.step);
@@ -55,7 +48,6 @@ export function tensorboardCallback(options: TensorboardCallbackOptions = {}): T
     },
     onEpoch(record: EpochRecord) {
       if (!writer) return;
-      restartOnce(record.step);
       writer.addScalar("epoch", record.epoch, record.step);
       writer.addScalar("loss/train_epoch", record.train_loss, record.step);
       if (record.val_loss !== null) writer.addScalar("loss/validation", record.val_loss, record.step);

@@ -71,6 +71,8 @@ export interface TrainingStart {
   readonly info: DatasetInfo;
   /** True when it goes on from a checkpoint. */
   readonly isResumed: boolean;
+  /** Optimiser steps that were done before; left out where nothing will be trained (a test of a run). */
+  readonly step?: number | undefined;
 }
 
 /** How training ended. */

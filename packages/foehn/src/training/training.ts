@@ -107,7 +107,7 @@ export class Training {
       this.#sayIfDone();
       this.#log = new MetricsLog(metricsPath, this.#state.metrics_bytes);
       await this.#tell((callback) =>
-        callback.onStart?.({ runDir, options, info: splits.info, isResumed: checkpoint !== null }),
+        callback.onStart?.({ runDir, options, info: splits.info, isResumed: checkpoint !== null, step: firstStep }),
       );
       while (this.#state.epoch < options.epochs && !this.#state.is_stopped_early) await this.#epoch();
       if (options.profiler === "simple") {
