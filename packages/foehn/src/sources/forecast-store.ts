@@ -7,7 +7,9 @@ import { join, resolve } from "node:path";
 import { DataError, FormatError, UsageError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
 import { formatDuration, formatTime, parseCfTime } from "../core/time.js";
-import { describeGrid, type Grid, type NormalisedAxes, normaliseAxes, reorderField, sameGrid } from "../grid/grid.js";
+import { describeAnyGrid, sameAnyGrid } from "../grid/any-grid.js";
+import { type Grid, normaliseAxes, reorderField } from "../grid/grid.js";
+import { type PointsGrid, pointsGrid } from "../grid/points-grid.js";
 import { type AttributeValue, type LabelledArray, textAttribute } from "../io/labelled-arrays.js";
 import { unpackFloat32 } from "../io/netcdf/unpack.js";
 import { type Axis, axisKind, baseName, readAxis } from "./cf-axes.js";
@@ -17,12 +19,12 @@ import { listShort } from "./resolve.js";
 import { isZarrFolder } from "./sniff.js";
 import type { VariableInfo } from "./source.js";
 
-/** Forecasts of one domain. */
-export interface ForecastStore {
+/** Forecasts of one domain, on latitudes and longitudes or at points. */
+export interface ForecastStore<G extends Grid | PointsGrid = Grid> {
   readonly description: string;
   /** Name of the domain; undefined for files without domains. */
   readonly domain: string | undefined;
-  readonly grid: Grid;
+  readonly grid: G;
   readonly variables: readonly VariableInfo[];
   /** Epoch seconds UTC, ascending. */
   readonly initialTimes: readonly number[];
@@ -30,20 +32,24 @@ export interface ForecastStore {
   readonly leadTimes: readonly number[];
   /** Members that every initial time has; 1 where there is no ensemble axis. */
   readonly members: number;
-  /** One field (ny, nx). @throws DataError for a variable, time, lead or member that is not there */
+  /** One field: (ny, nx), or (points). @throws DataError for a variable, time, lead or member that is not there */
   read(variable: string, initialTime: number, leadTime: number, member: number): Promise<Float32Array>;
 }
 
 /** Open forecasts. */
 export interface ForecastStores extends AsyncDisposable {
   readonly domains: readonly ForecastStore[];
+  /** Domains of points. */
+  readonly points: readonly ForecastStore<PointsGrid>[];
 }
 
 /** One array of one file. */
 interface Piece {
   readonly array: LabelledArray;
   readonly info: VariableInfo;
-  readonly axes: NormalisedAxes;
+  readonly grid: Grid | PointsGrid;
+  /** Values as stored → the grid's order. */
+  readonly arrange: (values: Float32Array) => Float32Array;
   readonly initialTimes: readonly number[];
   readonly leadTimes: readonly number[];
   readonly members: number;
@@ -85,8 +91,13 @@ export async function openForecasts(paths: string | readonly string[], cwd = pro
       });
     }
     const label = names.length === 1 ? names[0]! : `${names[0]} and ${names.length - 1} more`;
-    const domains = [...byDomain].map(([domain, pieces]) => storeOf(domain === "" ? undefined : domain, pieces, label));
-    return { domains, [Symbol.asyncDispose]: close };
+    const stores = [...byDomain].map(([domain, pieces]) => storeOf(domain === "" ? undefined : domain, pieces, label));
+    const isOfPoints = (store: ForecastStore<Grid | PointsGrid>) => store.grid.kind === "points";
+    return {
+      domains: stores.filter((store) => !isOfPoints(store)) as ForecastStore[],
+      points: stores.filter(isOfPoints) as ForecastStore<PointsGrid>[],
+      [Symbol.asyncDispose]: close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -161,8 +172,11 @@ async function piecesOf(file: OpenFile): Promise<{ domain: string; pieces: Piece
     const at = (kind: Axis["kind"]) => kinds.indexOf(kind);
     const [row, column, time, lead, member] = [at("latitude"), at("longitude"), at("time"), at("lead"), at("member")];
     const rank = array.shape.length;
-    if (array.shape.length < 3 || row !== rank - 2 || column !== rank - 1 || (time < 0 && lead < 0)) continue;
-    if (kinds.some((kind, d) => kind === "other" && array.shape[d] !== 1)) continue;
+    if (time < 0 && lead < 0) continue;
+    const isField = rank >= 3 && row === rank - 2 && column === rank - 1;
+    const places = isField ? undefined : placesAlong(file, array);
+    if (!isField && (places === undefined || row >= 0 || column >= 0)) continue;
+    if (kinds.some((kind, d) => kind === "other" && array.shape[d] !== 1 && !(places && d === rank - 1))) continue;
     const times = time < 0 ? undefined : (await axisOf(own[time]!)).values;
     const leads = lead < 0 ? undefined : (await axisOf(own[lead]!)).values;
     const reference = await referenceTime(file, named, axisOf, own[time]);
@@ -173,13 +187,15 @@ async function piecesOf(file: OpenFile): Promise<{ domain: string; pieces: Piece
     if (leads !== undefined && times === undefined && reference === undefined) {
       throw new FormatError(`"${array.name}" has lead times and nothing that says from when`, { where: file.path });
     }
-    const [lat, lon] = [await axisOf(own[row]!), await axisOf(own[column]!)];
+    const [lat, lon] = await Promise.all((places ?? [own[row]!, own[column]!]).map(axisOf));
+    const axes = places ? undefined : normaliseAxes(lat!.values, lon!.values);
     groups.set(group, [
       ...(groups.get(group) ?? []),
       {
         array,
         info: describeCf(array, undefined, undefined),
-        axes: normaliseAxes(lat.values, lon.values),
+        grid: axes?.grid ?? pointsGrid(lat!.values, lon!.values),
+        arrange: (values) => (axes ? reorderField(values, array.shape[rank - 1]!, axes) : values),
         initialTimes,
         leadTimes,
         members: member < 0 ? 1 : array.shape[member]!,
@@ -188,6 +204,22 @@ async function piecesOf(file: OpenFile): Promise<{ domain: string; pieces: Piece
     ]);
   }
   return [...groups].map(([domain, pieces]) => ({ domain, pieces }));
+}
+
+/** Latitudes and longitudes of the points that an array's last dimension counts: lists along it, in the same group. */
+function placesAlong({ arrays }: OpenFile, array: LabelledArray): [LabelledArray, LabelledArray] | undefined {
+  const group = (one: LabelledArray) => one.name.slice(0, Math.max(0, one.name.lastIndexOf("/")));
+  const along = arrays.filter(
+    (one) =>
+      one.shape.length === 1 &&
+      group(one) === group(array) &&
+      baseName(one.dimensions[0]!) === baseName(array.dimensions.at(-1) ?? "") &&
+      baseName(one.name) !== baseName(one.dimensions[0]!),
+  );
+  const [latitude, longitude] = (["latitude", "longitude"] as const).map((kind) =>
+    along.find((one) => axisKind(one) === kind),
+  );
+  return latitude && longitude && [latitude, longitude];
 }
 
 /** The initial time that a file with one time axis says: as CF has it, or as earth2mip counts its hours. */
@@ -203,16 +235,20 @@ async function referenceTime(
   return Math.round(parseCfTime(textAttribute(time, "units") ?? "", textAttribute(time, "calendar"))(0));
 }
 
-function storeOf(domain: string | undefined, pieces: readonly Piece[], label: string): ForecastStore {
-  const grid = pieces[0]!.axes.grid;
+function storeOf(
+  domain: string | undefined,
+  pieces: readonly Piece[],
+  label: string,
+): ForecastStore<Grid | PointsGrid> {
+  const { grid } = pieces[0]!;
   const variables = new Map<string, VariableInfo>();
   /** By variable and initial time: where each member is. */
   const places = new Map<string, { readonly piece: Piece; readonly initial: number; readonly member: number }[]>();
   const key = (variable: string, time: number) => `${variable} ${time}`;
   for (const piece of pieces) {
-    if (!sameGrid(grid, piece.axes.grid)) {
+    if (!sameAnyGrid(grid, piece.grid)) {
       throw new DataError(
-        `the forecasts lie on several grids: ${describeGrid(grid)} and ${describeGrid(piece.axes.grid)}`,
+        `the forecasts lie on several grids: ${describeAnyGrid(grid)} and ${describeAnyGrid(piece.grid)}`,
         { where: label },
       );
     }
@@ -241,16 +277,14 @@ function storeOf(domain: string | undefined, pieces: readonly Piece[], label: st
       const lead = place?.piece.leadTimes.indexOf(leadTime) ?? -1;
       if (place === undefined || lead < 0) throw notThere();
       const { piece, initial } = place;
-      const { array, axes } = piece;
-      const [ny, nx] = array.shape.slice(-2) as [number, number];
+      const { array } = piece;
+      const spatial = array.shape.length - piece.grid.shape.length;
       const start = array.shape.map(() => 0);
       if (piece.at.initial >= 0) start[piece.at.initial] = initial;
       if (piece.at.lead >= 0) start[piece.at.lead] = lead;
       if (piece.at.member >= 0) start[piece.at.member] = place.member;
-      const count = array.shape.map((_, d) =>
-        d === array.shape.length - 2 ? ny : d === array.shape.length - 1 ? nx : 1,
-      );
-      return reorderField(unpackFloat32(array, await array.read(start, count)), nx, axes);
+      const count = array.shape.map((size, d) => (d >= spatial ? size : 1));
+      return piece.arrange(unpackFloat32(array, await array.read(start, count)));
 
       function notThere(): DataError {
         const known = [...variables.keys()];
@@ -270,7 +304,10 @@ function storeOf(domain: string | undefined, pieces: readonly Piece[], label: st
 }
 
 /** The only domain, or the one that is named. @throws UsageError */
-export function chooseDomain({ domains }: ForecastStores, name: string | undefined): ForecastStore {
+export function chooseDomain({ domains, points }: ForecastStores, name: string | undefined): ForecastStore {
+  if (domains.length === 0 && points.length > 0) {
+    throw new UsageError("the forecasts are of points, not of fields", { hint: "score-ensemble scores points" });
+  }
   const names = domains.map(({ domain }) => domain ?? "");
   if (name === undefined && domains.length === 1) return domains[0]!;
   const chosen = domains.find(({ domain }) => domain === name);

@@ -140,10 +140,12 @@ print(json.dumps({"groups": list(d.groups), "dims": list(g["msl"].dimensions), "
     expect(scored.map(({ domain, folder: where }) => [domain, where])).toEqual([
       ["global", at("scores", "global")],
       ["greenwich", at("scores", "greenwich")],
+      ["towns", at("scores", "towns")],
     ]);
     expect(scored[1]!.table!.scores.greenwich!.msl!.crps[1]).toBeGreaterThan(0);
     // The control is the analysis itself at its initial time.
     expect(scored[0]!.table!.scores.global!.t2m!.rmse_control[0]).toBe(0);
+    expect(scored[2]!.table!.scores.towns!.t2m!.rmse_control[0]).toBe(0);
   });
 
   it("takes output_frequency 0 and lags", async () => {

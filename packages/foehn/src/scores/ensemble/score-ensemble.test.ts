@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { persistenceOnData } from "../../forecast/model-on-data.js";
+import { DomainNetcdfOutput } from "../../forecast/outputs/domain-netcdf.js";
 import { fileOutput } from "../../forecast/outputs/file-output.js";
 import { createPerturbation } from "../../forecast/perturbations/registry.js";
 import { runForecast } from "../../forecast/rollout.js";
@@ -11,8 +12,9 @@ import { golden } from "../../io/golden.test-support.js";
 import { NetcdfWriter } from "../../io/netcdf/write.js";
 import { pythonLacks, runPythonFile } from "../../io/python.test-support.js";
 import { arraySource } from "../../sources/array-source.js";
-import { openForecasts } from "../../sources/forecast-store.js";
+import { chooseDomain, openForecasts } from "../../sources/forecast-store.js";
 import { crps } from "./crps.js";
+import { pointWeights } from "./points.js";
 import { scoreEnsemble } from "./score-ensemble.js";
 import { formatEnsembleTable, readEnsembleTable } from "./table.js";
 
@@ -184,5 +186,59 @@ describe("foehn score-ensemble", () => {
     await expect(scoreEnsemble({ ...options, averaging: 14 * 86_400 })).rejects.toThrow(/do not fill a window of 14d/);
     await expect(scoreEnsemble({ ...options, forecasts: at("nothing.nc") })).rejects.toThrow(/no forecasts at/);
     expect(readFileSync(at("truth.nc")).length).toBeGreaterThan(0);
+  });
+
+  it("scores points at the nearest point of the truth, each as much as the others", async () => {
+    const model = persistenceOnData(truth, step);
+    // One lies between points of the grid, one at another turn of the Earth.
+    const [latitudes, longitudes] = [
+      [60, 25, -60],
+      [92, 179, -90],
+    ];
+    const places = [1, 4 + 2, 12 + 3];
+    const window = { type: "window", name: "north", region: { north: 90, south: 0, west: 0, east: 360 } } as const;
+    const domains = [{ type: "points", name: "stations", latitudes, longitudes } as const, window];
+    await runForecast({
+      ...model,
+      initialTimes: dates.slice(0, 1),
+      steps: 2,
+      members: 3,
+      perturbation: createPerturbation("gaussian", { amplitude: 0.1 }),
+      outputs: [fileOutput(at("all.nc")), new DomainNetcdfOutput(at("stations.nc"), { domains })],
+    });
+    const output = at("of-stations");
+    const scored = await scoreEnsemble({ forecasts: at("stations.nc"), truth, output, channels: ["t2m"] });
+    expect(scored.map(({ domain, isComplete }) => [domain, isComplete])).toEqual([
+      ["north", true],
+      ["stations", true],
+    ]);
+    await using fields = await openForecasts(at("all.nc"));
+    await using maps = await openForecasts(join(output, "stations", "crps.zarr"));
+    for (const lead of [0, 1, 2]) {
+      const valid = dates[0]! + lead * step;
+      const members = [0, 1, 2].map((member) => fields.domains[0]!.read("t2m", dates[0]!, lead * step, member));
+      const values = await Promise.all(members);
+      const [observed] = await truth.read({ time: valid, variables: ["t2m"] });
+      const each = places.map((p) =>
+        crps(
+          values.map((value) => value[p]!),
+          observed!.values[p]!,
+        ),
+      );
+      const table = scored[1]!.table!.scores.stations!.t2m!;
+      expect(table.crps[lead]).toBeCloseTo((each[0]! + each[1]! + each[2]!) / 3, 10);
+      const map = await maps.points[0]!.read("t2m", dates[0]!, lead * step, 0);
+      for (const [i, value] of each.entries()) expect(map[i]).toBeCloseTo(value, 4);
+    }
+    const north = await scoreEnsemble({
+      ...{ forecasts: at("stations.nc"), truth, output: at("northern"), channels: ["t2m"], maps: false },
+      regions: ["northern_hemisphere"],
+    });
+    expect(Object.keys(north[1]!.table!.scores)).toEqual(["northern_hemisphere"]);
+    expect(() => pointWeights(maps.points[0]!.grid, { north: 10, south: 0, west: 0, east: 360 })).toThrow(
+      /no point lies in the region/,
+    );
+    expect([...pointWeights(maps.points[0]!.grid, { north: 90, south: -90, west: 170, east: 270 })]).toEqual([0, 1, 1]);
+    expect(() => chooseDomain(maps, undefined)).toThrow(/of points/);
   });
 });

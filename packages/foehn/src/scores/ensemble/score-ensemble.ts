@@ -1,6 +1,6 @@
 // `foehn score-ensemble` as a function: ensembles on the disk against truth. Per domain a folder (none where the forecasts have no domains)
 // with maps (mean, variance, squared errors, CRPS: Zarr, by initial time and lead), sums of area means per initial time, and scores.json of
-// all of them. Every initial time is a unit of work: runs go on where they stopped, and shards fill the same folder.
+// all of them; forecasts at points likewise, each point weighing the same. Every initial time is a unit of work: runs go on where they stopped, and shards fill the same folder.
 
 import { existsSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -17,8 +17,13 @@ import type { OutputVariable } from "../../forecast/outputs/output.js";
 import { chooseVariables } from "../../forecast/outputs/select-output.js";
 import { ZarrOutput } from "../../forecast/outputs/zarr-output.js";
 import { shardOf, type WorkUnit } from "../../forecast/work-plan.js";
+import type { Region } from "../../grid/geometry.js";
+import type { Grid } from "../../grid/grid.js";
+import type { PointsGrid } from "../../grid/points-grid.js";
 import { type ForecastStore, openForecasts } from "../../sources/forecast-store.js";
+import type { Source } from "../../sources/source.js";
 import { ensembleMaps, mapKinds, mapMeanings } from "./maps.js";
+import { pointReader, pointWeights } from "./points.js";
 import { regionByName, regionWeights } from "./regions.js";
 import { EnsembleSums, type EnsembleSumsSettings } from "./sums.js";
 import { type EnsembleTable, ensembleTable } from "./table.js";
@@ -74,26 +79,34 @@ export interface ScoredDomain {
 export async function scoreEnsemble(options: ScoreEnsembleOptions): Promise<ScoredDomain[]> {
   await using stores = await openForecasts(options.forecasts, options.cwd);
   const { truth } = options;
-  const work = async (source: Parameters<typeof stateReader>[0] | undefined) => {
+  const work = async (source: Source | undefined) => {
     const scored: ScoredDomain[] = [];
-    for (const store of stores.domains) {
-      const all = store.variables.map(({ name }) => name);
+    const all: AnyStore[] = [...stores.domains, ...stores.points];
+    for (const store of all) {
+      const known = store.variables.map(({ name }) => name);
       // With several domains a channel need not be in each.
-      const wanted =
-        stores.domains.length === 1 ? options.channels : options.channels?.filter((name) => all.includes(name));
+      const wanted = all.length === 1 ? options.channels : options.channels?.filter((name) => known.includes(name));
       if (wanted?.length === 0) continue;
-      const names = chooseVariables(wanted, all);
+      const names = chooseVariables(wanted, known);
       const variables = names.map((name) => store.variables.find((v) => v.name === name)!);
-      scored.push(await scoreDomain(options, store, variables, source && stateReader(source, variables, store.grid)));
+      scored.push(await scoreDomain(options, store, variables, source && truthReader(source, variables, store)));
     }
     return scored;
   };
   return truth === undefined ? await work(undefined) : await withData(truth, options, work);
 }
 
+type AnyStore = ForecastStore<Grid | PointsGrid>;
+
+const truthReader = (source: Source, variables: readonly OutputVariable[], { grid }: AnyStore): StateReader =>
+  grid.kind === "points" ? pointReader(source, variables, grid) : stateReader(source, variables, grid);
+
+const weightsIn = ({ grid }: AnyStore, region: Region): Float64Array =>
+  grid.kind === "points" ? pointWeights(grid, region) : regionWeights(grid, region);
+
 async function scoreDomain(
   options: ScoreEnsembleOptions,
-  store: ForecastStore,
+  store: AnyStore,
   variables: readonly OutputVariable[],
   reader: StateReader | undefined,
 ): Promise<ScoredDomain> {
@@ -104,8 +117,8 @@ async function scoreDomain(
   );
   const dates = datesOf(store, options.dates);
   const windows = leadWindows(store.leadTimes, options.averaging);
-  const regions = options.regions?.map((name) => [name, regionWeights(store.grid, regionByName(name))] as const) ?? [
-    [store.domain ?? "global", everywhere(store)] as const,
+  const regions = options.regions?.map((name) => [name, weightsIn(store, regionByName(name))] as const) ?? [
+    [store.domain ?? (store.grid.kind === "points" ? "points" : "global"), weightsIn(store, everywhere)] as const,
   ];
   const thresholds = Object.fromEntries(
     Object.entries(options.thresholds ?? {}).filter(([name]) => variables.some((v) => v.name === name)),
@@ -208,7 +221,7 @@ interface MapPlan {
   readonly scored: boolean;
 }
 
-async function openMaps(options: ScoreEnsembleOptions, store: ForecastStore, plan: MapPlan) {
+async function openMaps(options: ScoreEnsembleOptions, store: AnyStore, plan: MapPlan) {
   const { folder, dates, windows, variables, scored } = plan;
   const kinds = [
     ...(options.maps === false ? [] : mapKinds.slice(0, scored ? undefined : 2)),
@@ -249,12 +262,7 @@ async function openMaps(options: ScoreEnsembleOptions, store: ForecastStore, pla
   return outputs;
 }
 
-async function membersOf(
-  store: ForecastStore,
-  name: string,
-  time: number,
-  window: LeadWindow,
-): Promise<Float32Array[]> {
+async function membersOf(store: AnyStore, name: string, time: number, window: LeadWindow): Promise<Float32Array[]> {
   const members: Float32Array[] = [];
   for (let m = 0; m < store.members; m++) {
     const leads = await Promise.all(window.leads.map((lead) => store.read(name, time, lead, m)));
@@ -269,11 +277,9 @@ async function truthOf(reader: StateReader, time: number, window: LeadWindow): P
   return states[0]!.map((_, v) => meanField(states.map((fields) => fields[v]!)));
 }
 
-function everywhere({ grid }: ForecastStore): Float64Array {
-  return regionWeights(grid, { north: 90, south: -90, west: 0, east: 360 });
-}
+const everywhere: Region = { north: 90, south: -90, west: 0, east: 360 };
 
-function datesOf(store: ForecastStore, wanted: readonly number[] | undefined): readonly number[] {
+function datesOf(store: AnyStore, wanted: readonly number[] | undefined): readonly number[] {
   if (wanted === undefined) return store.initialTimes;
   const lacking = wanted.find((time) => !store.initialTimes.includes(time));
   if (lacking === undefined) return wanted;
