@@ -1,5 +1,5 @@
 // Blocks of Zarr arrays out of their chunks. Every chunk of a store is fetched and decoded once for all who want it at the same time, and
-// what was used last stays decoded; requests run side by side within limits of number and memory. Decoding is zarrita's.
+// what was used last stays decoded; requests run side by side within limits of number and memory. Decoding: decoders.ts.
 
 import type * as zarr from "zarrita";
 import type { ZarrTypedArray } from "./read.js";

@@ -1,7 +1,7 @@
 // Compression of Zarr chunks: none, gzip, zstd and blosc, by the system's libraries where they are (native-codecs.ts), else by node:zlib and
 // WebAssembly. It runs in the writer's worker threads.
 // "none" is the default: on a fast disk one core compresses a noisy float32 field four to ten times slower than the disk writes it
-// (bench/forecast-io.mjs prints both). Decoding is zarrita's business (read.ts).
+// (bench/forecast-io.mjs prints both). Decoding: decoders.ts.
 
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";

@@ -12,7 +12,7 @@ export type NativeDecode = (bytes: Uint8Array, limit: number) => Promise<Uint8Ar
 
 type CFunction = ReturnType<NonNullable<ReturnType<typeof load>>["func"]>;
 
-/** koffi takes 64 calls at a time, of the whole process. */
+/** koffi takes 64 calls at a time from each JavaScript thread. */
 const maxCalls = 32;
 let calls = 0;
 
@@ -21,8 +21,13 @@ function inPool(fn: CFunction, ...args: unknown[]): Promise<number> {
   if (calls >= maxCalls) return Promise.resolve(Number(fn(...args)));
   calls++;
   return new Promise<number>((resolve, reject) => {
-    fn.async(...args, (error: unknown, result: unknown) => (error ? reject(error) : resolve(Number(result))));
-  }).finally(() => calls--);
+    fn.async(...args, (error: unknown, result: unknown) => {
+      calls--;
+      args.length = 0; // till here the callback keeps the memory that the call works on
+      if (error) reject(error);
+      else resolve(Number(result));
+    });
+  });
 }
 
 const tooLarge = (codec: string, limit: number): Error =>

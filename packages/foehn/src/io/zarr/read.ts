@@ -1,5 +1,6 @@
-// Opens a Zarr group, format 2 or 3, of local files or of a store elsewhere, and reads parts of its arrays. zarrita decodes; which
-// documents and chunks are fetched is decided here (group-metadata.ts, chunks.ts), so that a remote store costs few requests.
+// Opens a Zarr group, format 2 or 3, of local files or of a store elsewhere, and reads parts of its arrays. zarrita decodes, with the
+// libraries of decoders.ts; which documents and chunks are fetched is decided here (group-metadata.ts, chunks.ts), so that a remote store
+// costs few requests.
 // Not here: CF meaning of the attributes (scale_factor, _FillValue, time units), nested groups, caching on disk (sources/data-cache.ts).
 
 import { stat } from "node:fs/promises";
