@@ -146,7 +146,9 @@ export function formatEnsembleTable(table: EnsembleTable, maxLeads = 8): string 
       .trimEnd(),
   );
   lines.splice(1, 0, widths.map((width) => "─".repeat(width)).join("  "));
-  lines.push(`${table.members} member${table.members === 1 ? "" : "s"}, ${table.n_dates} initial time${table.n_dates === 1 ? "" : "s"}`);
+  lines.push(
+    `${table.members} member${table.members === 1 ? "" : "s"}, ${table.n_dates} initial time${table.n_dates === 1 ? "" : "s"}`,
+  );
   if (table.n_missing > 0) lines.push(`${table.n_missing} points without truth or a member were left out`);
   return lines.join("\n");
 }
