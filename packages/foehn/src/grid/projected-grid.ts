@@ -91,8 +91,13 @@ function eastVectors(projection: Projection, latitudes: Float64Array, longitudes
     const lat = Math.min(Math.max(latitude, -89.9999), 89.9999);
     const step = 1e-5 / Math.cos((lat * Math.PI) / 180);
     const [x1, y1] = projection.forward(lat, longitudes[n]! - step);
+    const [xn, yn] = projection.forward(lat, longitudes[n]!);
     const [x2, y2] = projection.forward(lat, longitudes[n]! + step);
-    const [x, y] = [(x2 - x1) * (projection.xScale?.((y1 + y2) / 2) ?? 1), y2 - y1];
+    const [west, east] = [Math.hypot(xn - x1, yn - y1), Math.hypot(x2 - xn, y2 - yn)];
+    // Where the plane is cut open, one of the sides leaps across the map: then the other one alone.
+    const [fromX, fromY] = west > 2 * east ? [xn, yn] : [x1, y1];
+    const [toX, toY] = east > 2 * west ? [xn, yn] : [x2, y2];
+    const [x, y] = [(toX - fromX) * (projection.xScale?.(yn) ?? 1), toY - fromY];
     const length = Math.hypot(x, y);
     cosine[n] = x / length;
     sine[n] = y / length;
