@@ -14,7 +14,6 @@ import type { ModelPackage } from "../hub/model-package.js";
 import type { Network } from "../models/network.js";
 import { type PreparedForward, prepareForInference } from "../models/prepare-inference.js";
 import type { Source } from "../sources/source.js";
-import { inLayoutOf, inNetworkLayout, onGridAgain } from "../training/network-layout.js";
 import { namesWithStd } from "../training/output-std.js";
 import { type Precision, type PrecisionName, resolvePrecision, withPrecision } from "../training/precision.js";
 import { prepareRollout, type RolloutContext } from "../training/rollout.js";
@@ -23,6 +22,7 @@ import type { StrategySettings } from "../training/strategies/strategy.js";
 import { Boundary } from "./boundary.js";
 import { ForcingFields } from "./forcing-fields.js";
 import { InputSlots } from "./input-slots.js";
+import { NetworkFields } from "./network-fields.js";
 import {
   copy,
   copyPast,
@@ -32,7 +32,7 @@ import {
   type StepForcing,
   sharePast,
 } from "./past-states.js";
-import { distinctTimes, toRows } from "./rows.js";
+import { distinctTimes } from "./rows.js";
 import type { SourceTerm } from "./source-term.js";
 import type { TimeLoop, TimeLoopStep } from "./time-loop.js";
 import { later, requireInitialShape, runStepper, type StepperState, type TimeStepper } from "./time-stepper.js";
@@ -96,9 +96,7 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
   readonly #parts: InferenceParts;
   readonly #context: RolloutContext;
   readonly #prepared: PreparedForward;
-  /** By output channel, on the device: all features, prognostic ones first; their standard deviations, where asked for, have mean 0. */
-  readonly #mean: Tensor;
-  readonly #std: Tensor;
+  readonly #fields: NetworkFields;
   readonly #forcings: ForcingFields;
   readonly #border: Boundary | undefined;
   readonly #source: SourceTerm | undefined;
@@ -129,11 +127,7 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
     this.#border = this.#openBorder(options.borderSource);
     this.#source = this.#checkedSource(options.source);
     this.notes = this.#describe();
-    const stats = (key: "mean" | "std") => names.map((name) => info.stats[name]?.[key] ?? Number(key === "std"));
-    const [mean, std] = [stats("mean"), stats("std")];
-    const ofStd = options.outputStd ? { mean: mean.map(() => 0), std } : { mean: [], std: [] };
-    this.#mean = torch.keep(torch.tensor([...mean, ...ofStd.mean], { device }));
-    this.#std = torch.keep(torch.tensor([...std, ...ofStd.std], { device }));
+    this.#fields = new NetworkFields({ network, info, device, hasStd: options.outputStd === true });
     network.eval();
     const { precision } = this;
     this.#prepared = prepareForInference(network, { precision, device, logger: options.logger });
@@ -171,8 +165,14 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
     requireInitialShape(x, this);
     const slots = new InputSlots([...this.inChannelNames, ...this.#parts.info.forcingNames]);
     slots.refresh(this.inChannelNames, times);
-    const history = this.#normaliseHistory(x);
-    return stateOf({ times, initialTimes: times, history, output: this.#initialCondition(x), slots });
+    const [history, output] = torch.inferenceMode(() =>
+      torch.scope(() => {
+        // What a model does not start from is missing in the initial condition.
+        const newest = x.to(this.device).select(1, this.nHistoryLevels - 1);
+        return [this.#history(x), this.#fields.padded(newest)] as const;
+      }),
+    );
+    return stateOf({ times, initialTimes: times, history, output, slots });
   }
 
   async step(state: InferenceState): Promise<InferenceState> {
@@ -217,7 +217,7 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
     const output = torch.inferenceMode(() => torch.scope(copied));
     if (state.history.length === 0) return stateOf({ ...state, history: [], output });
     const newest = torch.inferenceMode(() =>
-      torch.scope(() => this.#normaliseHistory(output.narrow(1, 0, this.inChannelNames.length).unsqueeze(1))),
+      torch.scope(() => this.#history(output.narrow(1, 0, this.inChannelNames.length).unsqueeze(1))),
     );
     return stateOf({ ...state, history: [...state.history.slice(0, -1).map(sharePast), ...newest], output });
   }
@@ -225,8 +225,7 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
   [Symbol.dispose](): void {
     this.#prepared.dispose();
     this.#context.dispose();
-    this.#mean.dispose();
-    this.#std.dispose();
+    this.#fields[Symbol.dispose]();
   }
 
   /** Whether border and forcing move within a step. */
@@ -273,8 +272,7 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
     const shared = history.map(sharePast);
     const newest = shared.at(-1);
     if (!this.#source || !newest) return shared;
-    const channels = this.inChannelNames.length;
-    const x = torch.inferenceMode(() => torch.scope(() => this.#physical(newest.state)));
+    const x = torch.inferenceMode(() => torch.scope(() => this.#fields.physical(newest.state)));
     let tendency: Tensor | undefined;
     try {
       tendency = await this.#source(x, times);
@@ -286,15 +284,7 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
       }
       const rate = tendency;
       const state = torch.inferenceMode(() =>
-        torch.scope(() => {
-          const change = rate
-            .to(this.device)
-            .unsqueeze(1)
-            .permute([0, 1, 3, 4, 2])
-            .mul(this.timeStep)
-            .div(this.#std.narrow(0, 0, channels));
-          return newest.state.add(this.#laidOut("inputs", change));
-        }),
+        torch.scope(() => newest.state.add(this.#fields.change(rate.mul(this.timeStep)))),
       );
       newest.state.dispose();
       return [...shared.slice(0, -1), { state, mask: newest.mask }];
@@ -307,40 +297,9 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
     }
   }
 
-  /** Physical states (B, T, F, Y, X) as the network takes them. */
-  #normaliseHistory(x: Tensor): PastState[] {
-    const channels = this.inChannelNames.length;
-    if (channels === 0) return [];
-    const { network, info } = this.#parts;
-    return torch.inferenceMode(() =>
-      torch.scope(() => {
-        const inputs = x
-          .to(this.device)
-          .permute([0, 1, 3, 4, 2])
-          .contiguous()
-          .sub(this.#mean.narrow(0, 0, channels))
-          .div(this.#std.narrow(0, 0, channels));
-        return [...inNetworkLayout(network, info, { inputs }).inputs.iterTensorDim("timestep")].map((state) => {
-          if (!this.acceptsMissing) return { state, mask: undefined };
-          const mask = state.isfinite().all(-1, { keepdim: true }).to("float32");
-          return { state: torch.where(state.isfinite(), state, torch.zerosLike(state)), mask };
-        });
-      }),
-    );
-  }
-
-  /** (B, F, H, W): the newest fields as they came; NaN for what a model does not start from. */
-  #initialCondition(x: Tensor): Tensor {
-    const [ny, nx] = this.grid.shape;
-    const unknown = this.#mean.size(0) - this.inChannelNames.length;
-    return torch.inferenceMode(() =>
-      torch.scope(() => {
-        const newest = x.to(this.device).select(1, this.nHistoryLevels - 1);
-        if (unknown === 0) return newest.clone();
-        const nothing = torch.full([x.size(0), unknown, ny, nx], Number.NaN, { device: this.device });
-        return torch.cat([newest, nothing], { dim: 1 });
-      }),
-    );
+  /** Physical states (B, T, F, H, W) as the network takes them; none where it takes none. */
+  #history(x: Tensor): PastState[] {
+    return this.inChannelNames.length === 0 ? [] : this.#fields.states(x, { allowMissing: this.acceptsMissing });
   }
 
   /** The normalised state one step later, and its physical fields as (B, F, H, W). */
@@ -359,7 +318,7 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
             border,
           }),
         );
-        return [state, this.#physical(prediction.narrow(-1, 0, this.#mean.size(0)))] as const;
+        return [state, this.#fields.physical(prediction)] as const;
       }),
     );
   }
@@ -371,75 +330,18 @@ export class Inference implements TimeLoop<InferenceState>, TimeStepper<Inferenc
     return [];
   }
 
-  /** A normalised prediction in the network's layout as (B, F, H, W) in physical units. */
-  #physical(prediction: Tensor): Tensor {
-    const [ny, nx] = this.grid.shape;
-    const [batch, features] = [prediction.size(0), prediction.size(-1)];
-    const state = onGridAgain(prediction, [batch, ny, nx, features]);
-    const output = torch.empty([batch, features, ny * nx], { device: this.device });
-    // Two-dimensional transposes, because only those does libtorch do block by block: half the time of a permuted copy.
-    for (let b = 0; b < batch; b++)
-      output.select(0, b).copy_(
-        state
-          .select(0, b)
-          .reshape([ny * nx, features])
-          .t(),
-      );
-    const [std, mean] = [this.#std.narrow(0, 0, features), this.#mean.narrow(0, 0, features)];
-    return output.mul_(std.unsqueeze(1)).add_(mean.unsqueeze(1)).reshape([batch, features, ny, nx]);
-  }
-
   async #forcing(times: readonly number[]): Promise<StepForcing> {
-    const { info } = this.#parts;
     const distinct = distinctTimes(times);
     const forcings = await this.#forcings.at(distinct.times);
-    const [ny, nx] = info.grid.shape;
-    return torch.scope(() => {
-      const onGrid = (fields: readonly Float32Array[], width: number) => {
-        const tensors = fields.map((field) => torch.fromTypedArray(field, [1, 1, ny, nx, width]));
-        const all = tensors.length === 1 ? tensors[0]! : torch.cat(tensors);
-        return toRows(all.to(this.device), distinct).contiguous();
-      };
-      const forcing = onGrid(
-        forcings.map(({ values }) => values),
-        info.forcingNames.length,
-      );
-      const values = this.#laidOut("forcing", forcing);
-      if (forcings.every(({ mask }) => mask === undefined)) return { values, mask: undefined };
-      const masks = forcings.map(({ mask }) => mask ?? new Float32Array(ny * nx).fill(1));
-      return { values, mask: inLayoutOf(onGrid(masks, 1).select(1, 0), values) };
-    });
+    return torch.scope(() => this.#fields.forcing(forcings, distinct));
   }
 
   async #knownBorder(times: readonly number[]): Promise<KnownBorder | undefined> {
     if (!this.#border) return undefined;
     const distinct = distinctTimes(times);
     const fields = await this.#border.fields(distinct.times);
-    const [ny, nx] = this.grid.shape;
-    const state = torch.inferenceMode(() =>
-      torch.scope(() => {
-        const ofTime = (features: readonly Float32Array[]) =>
-          torch.stack(
-            features.map((field) => torch.fromTypedArray(field, [ny, nx])),
-            { dim: -1 },
-          );
-        const count = fields[0]!.length;
-        const outputs = torch
-          .stack(fields.map(ofTime))
-          .to(this.device)
-          .sub(this.#mean.narrow(0, 0, count))
-          .div(this.#std.narrow(0, 0, count))
-          .unsqueeze(1);
-        return toRows(this.#laidOut("outputs", outputs), distinct);
-      }),
-    );
+    const state = torch.inferenceMode(() => torch.scope(() => this.#fields.knownStates(fields, distinct)));
     return { state, mask: this.#context.networkStatics.borderMask.tensor };
-  }
-
-  /** A part of one time step, (B, 1, H, W, F), in the network's layout without the step. */
-  #laidOut(part: "inputs" | "outputs" | "forcing", tensor: Tensor): Tensor {
-    const { network, info } = this.#parts;
-    return inNetworkLayout(network, info, { [part]: tensor })[part].selectTensorDim("timestep", 0);
   }
 
   #requireFinite(state: InferenceState): void {
