@@ -1,27 +1,21 @@
 // foehn ensemble: an ensemble from a configuration in earth2mip's form, or a whole job of them. The work is forecast/ensemble/.
 
 import { UsageError } from "../../core/errors.js";
-import { withInterrupt } from "../../core/interrupt.js";
 import { formatTimeShort } from "../../core/time.js";
-import { commandLine } from "../command-line.js";
-import { withOptionalData } from "../data.js";
 import { type Console, table } from "../io.js";
+import { addMachineOptions, type ModelRunFlags, oneOrMany, runModel } from "../model-run.js";
 import {
   borderDataOption,
-  choiceOption,
   dataOption,
-  deviceOption,
   explainOption,
   overwriteOption,
   pathsOption,
   regridOption,
   shardOptions,
-  threadsOption,
-  trustOption,
 } from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
-interface Flags {
+interface Flags extends ModelRunFlags {
   readonly job?: string;
   readonly weatherModel?: string;
   readonly data?: readonly string[];
@@ -29,15 +23,7 @@ interface Flags {
   readonly events?: string;
   readonly truth?: readonly string[];
   readonly overwrite?: boolean;
-  readonly shard?: number;
-  readonly nShards?: number;
-  readonly regrid?: { readonly method: string };
-  readonly borderData?: readonly string[];
-  readonly trust?: boolean;
   readonly explain?: boolean;
-  readonly device?: string;
-  readonly precision?: "auto" | "fp32" | "bf16-mixed";
-  readonly threads?: number;
 }
 
 /** foehn ensemble */
@@ -57,12 +43,7 @@ export const define: DefineVerb = (command, run) => {
     .addOption(explainOption().conflicts("job"))
     .addOption(overwriteOption());
   for (const option of shardOptions()) command.addOption(option);
-  command
-    .optionsGroup("Machine:")
-    .addOption(deviceOption())
-    .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
-    .addOption(threadsOption())
-    .addOption(trustOption())
+  addMachineOptions(command)
     .addHelpText(
       "after",
       `
@@ -82,57 +63,45 @@ in any number of shards and batches. In a job, shards share the initial times, a
           throw new UsageError("give either a configuration or --job", { hint: "foehn ensemble config.json" });
         }
         if (flags.explain && config !== undefined) return explainEnsemble(console, config, flags);
-        (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const { runEnsemble, runJob } = await import("../../forecast/ensemble/run-ensemble.js");
-        await withInterrupt((signal) =>
-          withOptionalData(flags.borderData, { signal, progress: console.progress() }, async (borderSource) => {
-            const options = {
-              source: flags.data === undefined ? undefined : flags.data.length === 1 ? flags.data[0]! : flags.data,
-              eventsFile: flags.events,
-              overwrite: flags.overwrite,
-              shard: flags.shard,
-              nShards: flags.nShards,
-              regrid: flags.regrid,
-              trust: flags.trust,
-              device: flags.device,
-              precision: flags.precision,
-              history: commandLine(),
-              signal,
-              progress: console.progress(),
-              borderSource,
-            };
-            if (flags.job !== undefined) {
-              const { readJob } = await import("../../forecast/ensemble/job.js");
-              const job = readJob(flags.job);
-              const steps = await runJob(job, options, await scoring(job, flags.truth, signal));
-              const skipped = steps.filter((step) => step.wasDone).length;
-              console.result(
-                { folder: job.folder, runs: steps.length, already_done: skipped },
-                table([
-                  ["job", job.folder],
-                  ["runs", `${steps.length}${skipped > 0 ? `, ${skipped} of them done before` : ""}`],
-                ]),
-              );
-              return;
-            }
-            const { readEnsembleConfig } = await import("../../forecast/ensemble/config.js");
-            const read = readEnsembleConfig(
-              config!,
-              flags.weatherModel === undefined ? {} : { weather_model: flags.weatherModel },
-            );
-            const result = await runEnsemble(read, { ...options, output: flags.output });
-            const [first, end] = result.members;
+        await runModel(console, flags, async (model) => {
+          const options = {
+            ...model,
+            source: flags.data && oneOrMany(flags.data),
+            eventsFile: flags.events,
+            overwrite: flags.overwrite,
+          };
+          if (flags.job !== undefined) {
+            const { readJob } = await import("../../forecast/ensemble/job.js");
+            const job = readJob(flags.job);
+            const steps = await runJob(job, options, await scoring(job, flags.truth, model.signal));
+            const skipped = steps.filter((step) => step.wasDone).length;
             console.result(
-              { ...result, initialTime: new Date(result.initialTime * 1000).toISOString() },
+              { folder: job.folder, runs: steps.length, already_done: skipped },
               table([
-                ["ensemble", result.path ?? `${result.folder} (output_frequency 0: no fields)`],
-                ["from", formatTimeShort(result.initialTime)],
-                ["steps", String(result.steps)],
-                ["members", `${first} to ${end - 1} of ${read.ensemble_members}`],
+                ["job", job.folder],
+                ["runs", `${steps.length}${skipped > 0 ? `, ${skipped} of them done before` : ""}`],
               ]),
             );
-          }),
-        );
+            return;
+          }
+          const { readEnsembleConfig } = await import("../../forecast/ensemble/config.js");
+          const read = readEnsembleConfig(
+            config!,
+            flags.weatherModel === undefined ? {} : { weather_model: flags.weatherModel },
+          );
+          const result = await runEnsemble(read, { ...options, output: flags.output });
+          const [first, end] = result.members;
+          console.result(
+            { ...result, initialTime: new Date(result.initialTime * 1000).toISOString() },
+            table([
+              ["ensemble", result.path ?? `${result.folder} (output_frequency 0: no fields)`],
+              ["from", formatTimeShort(result.initialTime)],
+              ["steps", String(result.steps)],
+              ["members", `${first} to ${end - 1} of ${read.ensemble_members}`],
+            ]),
+          );
+        });
       }),
     );
 };

@@ -2,19 +2,16 @@
 
 import { type Command, Option } from "commander";
 import { UsageError } from "../../core/errors.js";
-import { withInterrupt } from "../../core/interrupt.js";
 import { formatDuration, formatTimeShort } from "../../core/time.js";
 import type { ForecastOptions, ForecastResult } from "../../forecast/forecast.js";
 import type { PointMethod } from "../../forecast/outputs/domains.js";
-import { commandLine } from "../command-line.js";
-import { withOptionalData } from "../data.js";
 import { type Console, table } from "../io.js";
+import { addMachineOptions, type ModelRunFlags, oneOrMany, runModel } from "../model-run.js";
 import {
   borderDataOption,
   choiceOption,
   dataChoiceOptions,
   dataOption,
-  deviceOption,
   explainOption,
   integerOption,
   listOption,
@@ -24,14 +21,12 @@ import {
   regridOption,
   shardOptions,
   stepsOption,
-  threadsOption,
   timeOption,
   timesOption,
-  trustOption,
 } from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
-interface Flags {
+interface Flags extends ModelRunFlags {
   readonly data: readonly string[];
   readonly dataMember?: number;
   readonly dataRun?: number;
@@ -58,18 +53,10 @@ interface Flags {
   readonly compression?: string;
   readonly zarrFormat?: "2" | "3";
   readonly resume?: boolean;
-  readonly shard?: number;
-  readonly nShards?: number;
-  readonly borderData?: readonly string[];
-  readonly regrid?: { readonly method: string };
   readonly outputStd?: boolean;
   readonly diagnostic?: readonly string[];
   readonly dummy?: boolean;
   readonly explain?: boolean;
-  readonly trust?: boolean;
-  readonly device?: string;
-  readonly precision?: "auto" | "fp32" | "bf16-mixed";
-  readonly threads?: number;
 }
 
 /** foehn forecast */
@@ -117,12 +104,7 @@ export const define: DefineVerb = (command, run) => {
     .addOption(integerOption("--batch-size <n>", "forecasts that the model computes at once; default 1", { min: 1 }))
     .option("--resume", "keep what is finished when stopped; the same command goes on from there");
   for (const option of shardOptions()) command.addOption(option);
-  command
-    .optionsGroup("Machine:")
-    .addOption(deviceOption())
-    .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
-    .addOption(threadsOption())
-    .addOption(trustOption())
+  addMachineOptions(command)
     .addHelpText(
       "after",
       `
@@ -138,26 +120,15 @@ Members and shards do not change a forecast: the same seed, date and member give
     )
     .action(
       run(async (console, flags: Flags, name: string) => {
-        (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const options = await optionsOf(flags);
         if (flags.explain) {
           const { printExplanation } = await import("../explain.js");
-          const { borderData: borderSource, output: outputs } = flags;
-          return printExplanation(console, { ...options, verb: "forecast", package: name, borderSource, outputs });
+          const { borderData: borderSource, output: outputs, regrid, trust } = flags;
+          const what = { ...options, regrid, trust, borderSource, outputs };
+          return printExplanation(console, { ...what, verb: "forecast", package: name });
         }
         const { forecast } = await import("../../forecast/forecast.js");
-        const result = await withInterrupt((signal) =>
-          withOptionalData(flags.borderData, { signal, progress: console.progress() }, (borderSource) =>
-            forecast({
-              ...options,
-              package: name,
-              history: commandLine(),
-              signal,
-              progress: console.progress(),
-              borderSource,
-            }),
-          ),
-        );
+        const result = await runModel(console, flags, (model) => forecast({ ...options, ...model, package: name }));
         report(console, result);
       }),
     );
@@ -203,7 +174,7 @@ async function optionsOf(flags: Flags): Promise<Omit<ForecastOptions, "package">
   const sizes = (flag: string, text: string | undefined) =>
     text === undefined ? undefined : within(flag, () => parseAxisSizes(text));
   return {
-    source: flags.data.length === 1 ? flags.data[0]! : flags.data,
+    source: oneOrMany(flags.data),
     dataMember: flags.dataMember,
     dataRun: flags.dataRun,
     start: flags.start,
@@ -212,8 +183,6 @@ async function optionsOf(flags: Flags): Promise<Omit<ForecastOptions, "package">
     members: flags.members,
     perturbation: await perturbationOf(flags),
     batchSize: flags.batchSize,
-    shard: flags.shard,
-    nShards: flags.nShards,
     resume: flags.resume === true,
     output: flags.output,
     overwrite: flags.overwrite === true,
@@ -226,10 +195,6 @@ async function optionsOf(flags: Flags): Promise<Omit<ForecastOptions, "package">
     shards: sizes("--shards", flags.shards),
     gribBits: flags.gribBits,
     zarrFormat: flags.zarrFormat === undefined ? undefined : flags.zarrFormat === "2" ? 2 : 3,
-    device: flags.device,
-    precision: flags.precision,
-    trust: flags.trust,
-    regrid: flags.regrid,
     outputStd: flags.outputStd,
     diagnostics: flags.diagnostic,
     dummy: flags.dummy === true,

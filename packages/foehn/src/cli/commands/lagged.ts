@@ -1,27 +1,21 @@
 // foehn lagged: scores of the ensembles that forecasts from neighbouring dates make. The work is scores/lagged/lagged.ts.
 
 import { UsageError } from "../../core/errors.js";
-import { withInterrupt } from "../../core/interrupt.js";
-import { commandLine } from "../command-line.js";
-import { withOptionalData } from "../data.js";
 import { table } from "../io.js";
+import { addMachineOptions, type ModelRunFlags, oneOrMany, runModel } from "../model-run.js";
 import {
   borderDataOption,
-  choiceOption,
   dataOption,
-  deviceOption,
   integerOption,
   listOption,
   pathsOption,
   regridOption,
   shardOptions,
-  threadsOption,
   timesOption,
-  trustOption,
 } from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
-interface Flags {
+interface Flags extends ModelRunFlags {
   readonly data: readonly string[];
   readonly dates?: readonly number[];
   readonly forecastDir?: readonly string[];
@@ -31,14 +25,6 @@ interface Flags {
   readonly channels?: readonly string[];
   readonly crpsUnbiased?: boolean;
   readonly output?: string;
-  readonly shard?: number;
-  readonly nShards?: number;
-  readonly regrid?: { readonly method: string };
-  readonly borderData?: readonly string[];
-  readonly device?: string;
-  readonly precision?: "auto" | "fp32" | "bf16-mixed";
-  readonly threads?: number;
-  readonly trust?: boolean;
 }
 
 /** foehn lagged */
@@ -60,12 +46,7 @@ export const define: DefineVerb = (command, run) => {
     .addOption(regridOption())
     .addOption(borderDataOption());
   for (const option of shardOptions()) command.addOption(option);
-  command
-    .optionsGroup("Machine:")
-    .addOption(deviceOption())
-    .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
-    .addOption(threadsOption())
-    .addOption(trustOption())
+  addMachineOptions(command)
     .addHelpText(
       "after",
       `
@@ -79,33 +60,21 @@ a channel, ensemble_size. A second call goes on after the initial times that are
     )
     .action(
       run(async (console, flags: Flags, name: string | undefined) => {
-        (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const { scoreLagged } = await import("../../scores/lagged/lagged.js");
-        const result = await withInterrupt((signal) =>
-          withOptionalData(flags.borderData, { signal, progress: console.progress() }, (borderSource) =>
-            scoreLagged({
-              package: name,
-              forecasts: flags.forecastDir,
-              persistence: flags.persistence,
-              source: flags.data.length === 1 ? flags.data[0]! : flags.data,
-              dates: flags.dates,
-              lags: parseLags(flags.lags),
-              leads: flags.leads,
-              channels: flags.channels,
-              fair: flags.crpsUnbiased,
-              output: flags.output ?? ".",
-              shard: flags.shard,
-              nShards: flags.nShards,
-              regrid: flags.regrid,
-              device: flags.device,
-              precision: flags.precision,
-              trust: flags.trust,
-              history: commandLine(),
-              signal,
-              progress: console.progress(),
-              borderSource,
-            }),
-          ),
+        const result = await runModel(console, flags, (model) =>
+          scoreLagged({
+            ...model,
+            package: name,
+            forecasts: flags.forecastDir,
+            persistence: flags.persistence,
+            source: oneOrMany(flags.data),
+            dates: flags.dates,
+            lags: parseLags(flags.lags),
+            leads: flags.leads,
+            channels: flags.channels,
+            fair: flags.crpsUnbiased,
+            output: flags.output ?? ".",
+          }),
         );
         console.result(
           result,

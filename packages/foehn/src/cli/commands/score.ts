@@ -3,32 +3,27 @@
 
 import { Option } from "commander";
 import { UsageError } from "../../core/errors.js";
-import { withInterrupt } from "../../core/interrupt.js";
 import { formatTime, parseDuration } from "../../core/time.js";
 import { type NamedRegion, regionByName } from "../../scores/ensemble/regions.js";
 import type { ScoreFormat } from "../../scores/scores-file.js";
-import { commandLine } from "../command-line.js";
-import { withOptionalData } from "../data.js";
+import { addMachineOptions, type ModelRunFlags, oneOrMany, runModel } from "../model-run.js";
 import {
   borderDataOption,
   choiceOption,
   dataChoiceOptions,
   dataOption,
-  deviceOption,
   explainOption,
   integerOption,
   overwriteOption,
   regridOption,
   shardOptions,
   stepsOption,
-  threadsOption,
   timeOption,
   timesOption,
-  trustOption,
 } from "../options.js";
 import type { DefineVerb } from "../verb.js";
 
-interface Flags {
+interface Flags extends ModelRunFlags {
   readonly data?: readonly string[];
   readonly dataMember?: number;
   readonly dataRun?: number;
@@ -40,21 +35,13 @@ interface Flags {
   readonly steps?: number | string;
   readonly output?: string;
   readonly format?: ScoreFormat;
-  readonly shard?: number;
-  readonly nShards?: number;
   readonly batchSize?: number;
   readonly forecastOutput?: string;
   readonly overwrite?: boolean;
-  readonly borderData?: readonly string[];
-  readonly regrid?: { readonly method: string };
   readonly explain?: boolean;
-  readonly trust?: boolean;
   readonly acc?: "uncentred" | "centred";
   readonly climatology?: string;
   readonly region?: readonly NamedRegion[];
-  readonly device?: string;
-  readonly precision?: "auto" | "fp32" | "bf16-mixed";
-  readonly threads?: number;
 }
 
 const accOption = () =>
@@ -96,11 +83,8 @@ export const define: DefineVerb = (command, run) => {
   for (const option of dataChoiceOptions()) command.addOption(option);
   command
     .optionsGroup("Machine:")
-    .addOption(integerOption("--batch-size <n>", "forecasts computed at once; default 1", { min: 1 }))
-    .addOption(deviceOption())
-    .addOption(choiceOption("--precision <name>", "arithmetic of the network", ["auto", "fp32", "bf16-mixed"]))
-    .addOption(threadsOption())
-    .addOption(trustOption())
+    .addOption(integerOption("--batch-size <n>", "forecasts computed at once; default 1", { min: 1 }));
+  addMachineOptions(command)
     .addHelpText(
       "after",
       `
@@ -135,40 +119,28 @@ model: { rmse, mae, bias, acc }, persistence: { … } }, each metric a list per 
             defaultDates: ({ times }, facts, n) => defaultDates(times, facts, facts.numInputSteps, n),
           });
         }
-        (await import("../../training/threads.js")).useThreads(flags.threads ?? null);
         const [{ scoreForecast }, { formatScoreTable }] = await Promise.all([
           import("../../scores/score.js"),
           import("../../scores/table.js"),
         ]);
-        const result = await withInterrupt((signal) =>
-          withOptionalData(flags.borderData, { signal, progress: console.progress() }, (borderSource) =>
-            scoreForecast({
-              package: name,
-              source: data.length === 1 ? data[0]! : data,
-              dataMember: flags.dataMember,
-              dataRun: flags.dataRun,
-              dates,
-              steps,
-              output: flags.output,
-              format: flags.format,
-              shard: flags.shard,
-              nShards: flags.nShards,
-              batchSize: flags.batchSize,
-              forecastOutput: flags.forecastOutput,
-              overwrite: flags.overwrite === true,
-              accConvention: flags.acc,
-              climatology: flags.climatology,
-              regions: flags.region,
-              device: flags.device,
-              precision: flags.precision,
-              trust: flags.trust,
-              history: commandLine(),
-              signal,
-              progress: console.progress(),
-              borderSource,
-              regrid: flags.regrid,
-            }),
-          ),
+        const result = await runModel(console, flags, (model) =>
+          scoreForecast({
+            ...model,
+            package: name,
+            source: oneOrMany(data),
+            dataMember: flags.dataMember,
+            dataRun: flags.dataRun,
+            dates,
+            steps,
+            output: flags.output,
+            format: flags.format,
+            batchSize: flags.batchSize,
+            forecastOutput: flags.forecastOutput,
+            overwrite: flags.overwrite === true,
+            accConvention: flags.acc,
+            climatology: flags.climatology,
+            regions: flags.region,
+          }),
         );
         const { table, path, forecastPath, seconds } = result;
         const written = [path, forecastPath].filter((file) => file !== undefined);
