@@ -7,6 +7,7 @@ import type { DatasetInfo, ItemBatch } from "../datasets/dataset.js";
 import { type ForcingSpec, forcingNames, noForcing } from "../datasets/forcings.js";
 import { buildStatics } from "../datasets/statics.js";
 import { type Grid, latLonGrid } from "../grid/grid.js";
+import { writePackage } from "../hub/write-package.js";
 import { type ModelType, Network, type StaticTensors } from "../models/network.js";
 import { networks } from "../models/registry.js";
 import { arraySource } from "../sources/array-source.js";
@@ -155,4 +156,25 @@ export class Explodes extends Invented {
 
 for (const network of [AddsFirstForcing, AddsForcingOnNodes, ShiftsEast, RepeatsOldest, AddsOne, Rains, Explodes]) {
   networks.register(network);
+}
+
+/** Writes a package of the persistence forecast over the invented fields, but for `changes`; gives its folder. */
+export function persistencePackage(
+  path: string,
+  changes: Partial<Parameters<typeof writePackage>[1]> = {},
+): Promise<string> {
+  return writePackage(path, {
+    name: "model",
+    version: "1.0.0",
+    architecture: "persistence",
+    settings: {},
+    weights: new Map(),
+    strategy: "diff_ar",
+    numInputSteps: 1,
+    numInterSteps: 1,
+    info: inventedInfo(),
+    climatology: {},
+    provenance: {},
+    ...changes,
+  });
 }

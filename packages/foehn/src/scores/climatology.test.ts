@@ -4,9 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noForcing } from "../datasets/forcings.js";
-import { grid, inventedInfo, points, step } from "../forecast/invented.test-support.js";
-import { writePackage } from "../hub/write-package.js";
+import { grid, inventedInfo, persistencePackage, points, step } from "../forecast/invented.test-support.js";
 import { pythonLacks, runPython } from "../io/python.test-support.js";
 import { arraySource } from "../sources/array-source.js";
 import type { Source } from "../sources/source.js";
@@ -35,19 +33,7 @@ beforeAll(async () => {
       ["msl", msl],
     ]),
   });
-  model = await writePackage(join(folder, "model"), {
-    name: "model",
-    version: "1.0.0",
-    architecture: "persistence",
-    settings: {},
-    weights: new Map(),
-    strategy: "diff_ar",
-    numInputSteps: 1,
-    numInterSteps: 1,
-    info: inventedInfo(noForcing),
-    climatology: {},
-    provenance: {},
-  });
+  model = await persistencePackage(join(folder, "model"));
 });
 
 /** Writes climatologies (with hours; without; without the 366th day; in hPa) and gives ACC, uncentred and centred, of the first two. */

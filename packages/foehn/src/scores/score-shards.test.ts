@@ -6,11 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noForcing } from "../datasets/forcings.js";
-import { every, grid, inventedInfo, points, start, step } from "../forecast/invented.test-support.js";
+import {
+  every,
+  grid,
+  inventedInfo,
+  persistencePackage,
+  points,
+  start,
+  step,
+} from "../forecast/invented.test-support.js";
 import { fileOutput } from "../forecast/outputs/file-output.js";
 import { regularGrid } from "../grid/grid.js";
-import { writePackage } from "../hub/write-package.js";
 import { writeNpy } from "../io/npy.js";
 import { pythonLacks, runPython } from "../io/python.test-support.js";
 import { arraySource } from "../sources/array-source.js";
@@ -35,19 +41,7 @@ let model = "";
 let source: Source;
 
 beforeAll(async () => {
-  model = await writePackage(join(folder, "model"), {
-    name: "model",
-    version: "1.0.0",
-    architecture: "persistence",
-    settings: {},
-    weights: new Map(),
-    strategy: "diff_ar",
-    numInputSteps: 1,
-    numInterSteps: 1,
-    info: inventedInfo(noForcing),
-    climatology,
-    provenance: {},
-  });
+  model = await persistencePackage(join(folder, "model"), { climatology });
   const make = (mean: number, size: number, shift: number) =>
     Float32Array.from({ length: times.length * points }, (_, i) => {
       const [time, point] = [Math.floor(i / points), i % points];

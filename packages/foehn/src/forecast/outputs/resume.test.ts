@@ -6,8 +6,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { writePackage } from "../../hub/write-package.js";
-import { inventedInfo } from "../invented.test-support.js";
+import { persistencePackage } from "../invented.test-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "foehn-resume-"));
 const children = new Set<ChildProcess>();
@@ -22,19 +21,7 @@ const dates = 4;
 const members = 3;
 
 beforeAll(async () => {
-  await writePackage(join(folder, "model"), {
-    name: "model",
-    version: "1.0.0",
-    architecture: "persistence",
-    settings: {},
-    weights: new Map(),
-    strategy: "diff_ar",
-    numInputSteps: 1,
-    numInterSteps: 1,
-    info: inventedInfo(),
-    climatology: {},
-    provenance: {},
-  });
+  await persistencePackage(join(folder, "model"));
 });
 
 /** A forecast in a process of its own; slow enough to be killed in the middle. */
